@@ -1,0 +1,81 @@
+//! Every fact that reaches the core from outside.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+
+use super::ids::{ClientId, ConnId, JobId, ResolveId, SaveNo};
+use crate::resp::Reply;
+
+/// A fact from outside.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// Time has passed: the deadline of [`crate::core::Engine::next_deadline`] may be over. Harmless at any time.
+    Timer,
+    /// A connection that [`super::Action::Connect`] asked for stands.
+    Connected {
+        /// Which one.
+        conn: ConnId,
+        /// The local end's address; hello messages announce it unless `announce-ip` is set.
+        local: IpAddr,
+    },
+    /// A connection could not be made, or ended. Nothing more comes from it. Not sent for what the core closed itself.
+    Disconnected {
+        /// Which one.
+        conn: ConnId,
+        /// The system's words, for the log.
+        error: String,
+    },
+    /// One reply or message arrived on a connection. Replies come in the order of the requests.
+    Frame {
+        /// From where.
+        conn: ConnId,
+        /// The value.
+        reply: Reply,
+    },
+    /// A client sent SENTINEL, ROLE or PUBLISH. Known command, arity, authentication and rights have been checked;
+    /// `args[0]` is the command. Answered by exactly one [`super::Action::Reply`], possibly later.
+    Command {
+        /// Who asks.
+        client: ClientId,
+        /// The words.
+        args: Vec<Bytes>,
+    },
+    /// All save requests up to and including `upto` have been dealt with by one write.
+    Persisted {
+        /// The newest request that the write covered.
+        upto: SaveNo,
+        /// Whether the state is on the disk now.
+        ok: bool,
+    },
+    /// The resolver's answer to [`super::Action::Resolve`].
+    Resolved {
+        /// Which question.
+        id: ResolveId,
+        /// The first address, or nothing.
+        ip: Option<IpAddr>,
+    },
+    /// A script could be started, or (without a pid) not.
+    ScriptStarted {
+        /// Which run.
+        job: JobId,
+        /// Its process id.
+        pid: Option<u32>,
+    },
+    /// A script ended.
+    ScriptEnded {
+        /// Which run.
+        job: JobId,
+        /// How: the exit code, or the signal that ended it.
+        exit: ScriptExit,
+    },
+}
+
+/// How a script ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScriptExit {
+    /// Exit code.
+    Code(i32),
+    /// Signal number.
+    Signal(i32),
+}
