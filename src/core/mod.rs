@@ -5,6 +5,7 @@ pub mod ids;
 pub mod input;
 pub mod settings;
 pub mod time;
+pub mod view;
 
 pub use action::{Action, Actions};
 pub use input::Input;
