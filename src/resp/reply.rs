@@ -55,7 +55,11 @@ impl Reply {
     #[must_use]
     pub fn error(text: impl Into<String>) -> Self {
         let text: String = text.into();
-        Self::Error(Cow::Owned(if text.contains(['\r', '\n']) { text.replace(['\r', '\n'], " ") } else { text }))
+        Self::Error(Cow::Owned(if text.contains(['\r', '\n']) {
+            text.replace(['\r', '\n'], " ")
+        } else {
+            text
+        }))
     }
 
     /// The text of a simple string, error or bulk string that is UTF-8.

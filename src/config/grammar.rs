@@ -1,0 +1,1 @@
+//! Lines and words of a configuration text, without loss.

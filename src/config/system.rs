@@ -1,0 +1,93 @@
+//! What reading a configuration asks of the system, so that tests can answer.
+
+use std::fs;
+use std::io;
+use std::net::{IpAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+
+/// The system as the reader of a configuration sees it.
+pub trait System {
+    /// The first address that a host name resolves to. Never asked about a literal address.
+    fn resolve(&self, host: &str) -> Option<IpAddr>;
+    /// Whether a path names something that this process may execute.
+    fn executable(&self, path: &str) -> bool;
+    /// Whether this process may write to a file.
+    ///
+    /// # Errors
+    /// Why not.
+    fn writable(&self, path: &Path) -> io::Result<()>;
+    /// Whether a file can be opened for appending; it is created if missing.
+    ///
+    /// # Errors
+    /// Why not.
+    fn appendable(&self, path: &Path) -> io::Result<()>;
+    /// The bytes of a file.
+    ///
+    /// # Errors
+    /// Why they can't be had.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// The bytes of standard input, up to its end.
+    ///
+    /// # Errors
+    /// Why they can't be had.
+    fn read_stdin(&self) -> io::Result<Vec<u8>>;
+    /// The names in a folder, in any order.
+    ///
+    /// # Errors
+    /// Why they can't be had.
+    fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>>;
+    /// Change the working directory.
+    ///
+    /// # Errors
+    /// Why it stays.
+    fn change_dir(&self, path: &Path) -> io::Result<()>;
+    /// The working directory.
+    ///
+    /// # Errors
+    /// Why it is unknown.
+    fn current_dir(&self) -> io::Result<PathBuf>;
+}
+
+/// The real one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealSystem;
+
+impl System for RealSystem {
+    fn resolve(&self, host: &str) -> Option<IpAddr> {
+        (host, 0u16).to_socket_addrs().ok()?.next().map(|found| found.ip())
+    }
+
+    fn executable(&self, path: &str) -> bool {
+        rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+    }
+
+    fn writable(&self, path: &Path) -> io::Result<()> {
+        Ok(rustix::fs::access(path, rustix::fs::Access::WRITE_OK)?)
+    }
+
+    fn appendable(&self, path: &Path) -> io::Result<()> {
+        fs::OpenOptions::new().append(true).create(true).open(path).map(drop)
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        fs::read(path)
+    }
+
+    fn read_stdin(&self) -> io::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        io::Read::read_to_end(&mut io::stdin().lock(), &mut text)?;
+        Ok(text)
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
+        fs::read_dir(folder)?.map(|entry| entry.map(|entry| PathBuf::from(entry.file_name()))).collect()
+    }
+
+    fn change_dir(&self, path: &Path) -> io::Result<()> {
+        std::env::set_current_dir(path)
+    }
+
+    fn current_dir(&self) -> io::Result<PathBuf> {
+        std::env::current_dir()
+    }
+}
