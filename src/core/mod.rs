@@ -1,6 +1,7 @@
 //! The deterministic heart: facts and a time go in, ordered wishes come out. No IO, no clock, no randomness.
 
 pub mod action;
+pub mod glob;
 pub mod ids;
 pub mod input;
 pub mod settings;

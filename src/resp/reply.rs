@@ -27,6 +27,10 @@ pub enum Reply {
     Set(Vec<Self>),
     /// `>n` in RESP3, `*n` in RESP2: a message that answers no request.
     Push(Vec<Self>),
+    /// `,x` in RESP3, a bulk string with the same digits in RESP2.
+    Double(f64),
+    /// `=n` with the format `txt` in RESP3, a bulk string in RESP2: text meant for people.
+    Verbatim(Bytes),
 }
 
 impl Reply {
@@ -67,14 +71,15 @@ impl Reply {
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Simple(text) | Self::Error(text) => Some(text),
-            Self::Bulk(bytes) => std::str::from_utf8(bytes).ok(),
+            Self::Bulk(bytes) | Self::Verbatim(bytes) => std::str::from_utf8(bytes).ok(),
             Self::Int(_)
             | Self::Nil
             | Self::NilArray
             | Self::Array(_)
             | Self::Map(_)
             | Self::Set(_)
-            | Self::Push(_) => None,
+            | Self::Push(_)
+            | Self::Double(_) => None,
         }
     }
 
@@ -89,7 +94,9 @@ impl Reply {
             | Self::Bulk(_)
             | Self::Nil
             | Self::NilArray
-            | Self::Map(_) => None,
+            | Self::Map(_)
+            | Self::Double(_)
+            | Self::Verbatim(_) => None,
         }
     }
 }
