@@ -1,0 +1,86 @@
+# Everything a developer or a CI machine runs. `make test` is the whole gate; `make help` lists the rest.
+# One target folder and one set of features for all steps, so that nothing is compiled twice.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+CARGO ?= cargo
+FEATURES := --all-features
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# The tests wait for other processes more than they compute.
+TEST_THREADS ?= 6
+REPEAT ?= 1
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+BIN := $(DESTDIR)$(PREFIX)/bin
+SHARE := $(DESTDIR)$(PREFIX)/share
+
+.PHONY: help build test soak fmt fmt-check lint doc deny unit simulation real clients conformance bench demo install clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## debug build of the daemon
+	$(CARGO) build $(FEATURES) --bins
+
+test: fmt-check deny lint doc unit simulation real clients conformance ## everything that must hold before a change lands
+
+fmt: ## format the sources
+	$(CARGO) fmt --all
+
+fmt-check:
+	$(CARGO) fmt --all -- --check
+
+lint: ## clippy, warnings are errors
+	$(CARGO) clippy $(FEATURES) --all-targets -- -D warnings
+	$(CARGO) clippy --lib --bins -- -D warnings
+
+doc: ## API documentation, warnings are errors
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(FEATURES) --no-deps --document-private-items
+
+deny: ## licences, sources and banned crates of all dependencies
+	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
+	$(CARGO) deny --log-level error check bans licenses sources
+
+unit: ## unit and documentation tests
+	$(CARGO) test $(FEATURES) --lib --bins
+	$(CARGO) test $(FEATURES) --doc
+	$(CARGO) test $(FEATURES) --test fence
+
+simulation: ## seeded runs of several cores in a virtual world
+	$(CARGO) test $(FEATURES) --test simulation
+
+real: build ## against real redis-server, redis-sentinel and exporters
+	$(CARGO) test $(FEATURES) --test real -- --test-threads $(TEST_THREADS)
+
+clients: build ## client libraries of five languages through failovers
+	tests/clients/prepare
+	$(CARGO) test $(FEATURES) --test clients -- --test-threads 1
+
+conformance: build ## Redis's own Tcl suite, plain and TLS; REPEAT=5 for five in a row
+	REPEAT=$(REPEAT) tests/conformance/run
+
+soak: build ## the same scenarios in numbers: VEDETTE_TEST_ROUNDS times, many seeds, five conformance runs
+	VEDETTE_SIM_RUNS=$${VEDETTE_SIM_RUNS:-20000} $(CARGO) test $(FEATURES) --test simulation
+	VEDETTE_TEST_ROUNDS=$${VEDETTE_TEST_ROUNDS:-20} $(CARGO) test $(FEATURES) --test real -- --test-threads $(TEST_THREADS)
+	REPEAT=5 tests/conformance/run
+
+bench: ## the figure: no late PING, no waiting query, under SETs with a slow disk and many subscribers
+	$(CARGO) bench --bench figure
+
+demo: ## a live topology in the terminal, with a failover to watch
+	$(CARGO) run --bin vedette -- demo
+
+install: ## binary, man page, completions; LINKS="redis-sentinel valkey-sentinel" adds these names
+	$(CARGO) build --release --bins
+	install -D -m 755 $(TARGET)/release/vedette "$(BIN)/vedette"
+	for name in $(LINKS); do ln -sf vedette "$(BIN)/$$name"; done
+	mkdir -p "$(SHARE)/man/man1" "$(SHARE)/bash-completion/completions" "$(SHARE)/zsh/site-functions" "$(SHARE)/fish/vendor_completions.d"
+	$(TARGET)/release/vedette man >"$(SHARE)/man/man1/vedette.1"
+	$(TARGET)/release/vedette completions bash >"$(SHARE)/bash-completion/completions/vedette"
+	$(TARGET)/release/vedette completions zsh >"$(SHARE)/zsh/site-functions/_vedette"
+	$(TARGET)/release/vedette completions fish >"$(SHARE)/fish/vendor_completions.d/vedette.fish"
+
+clean: ## remove everything that was built
+	$(CARGO) clean

@@ -1,0 +1,8 @@
+//! Tests with real processes: redis-server as the data nodes, this program and the genuine redis-sentinel as Sentinels.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+#![allow(clippy::disallowed_methods, clippy::wildcard_enum_match_arm)]
+
+#[path = "real/failover.rs"]
+mod failover;
+mod support;

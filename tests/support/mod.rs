@@ -1,0 +1,30 @@
+//! Real processes for the tests: data nodes, Sentinels, a RESP client, certificates, a port mapping.
+//!
+//! Everything listens on loopback in a temporary folder and ends with the value that owns it, also when a test panics.
+//! The program under test is this package's binary; `VEDETTE_TEST_SENTINEL` names another one, which is how the tests
+//! themselves are tried against the genuine `redis-sentinel`.
+
+#![allow(dead_code)] // each test binary uses a part of this
+
+pub(crate) mod group;
+pub(crate) mod node;
+pub(crate) mod poll;
+pub(crate) mod ports;
+pub(crate) mod process;
+pub(crate) mod proxy;
+pub(crate) mod resp;
+pub(crate) mod sentinel;
+pub(crate) mod tls;
+pub(crate) mod writer;
+
+pub(crate) use group::{Group, Spec};
+pub(crate) use node::Node;
+pub(crate) use poll::{eventually, poll, rounds};
+pub(crate) use ports::Port;
+pub(crate) use process::Process;
+#[allow(unused_imports)]
+pub(crate) use proxy::PortMap;
+pub(crate) use resp::{Client, Login, Value};
+pub(crate) use sentinel::{Program, Sentinel};
+pub(crate) use tls::Certs;
+pub(crate) use writer::Writer;

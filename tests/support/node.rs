@@ -1,0 +1,176 @@
+//! A data node: the installed redis-server.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::rc::Rc;
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::{Certs, Client, Login, Port, Process, poll};
+
+/// A running or stopped redis-server with its folder.
+#[derive(Debug)]
+pub(crate) struct Node {
+    process: Option<Process>,
+    dir: TempDir,
+    port: Port,
+    host: String,
+    login: Login,
+    certs: Option<Rc<Certs>>,
+}
+
+/// What a node is started with.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeSpec {
+    /// The loopback address or name that it listens on and that clients use.
+    pub(crate) host: String,
+    /// Lines of redis.conf after the harness's own.
+    pub(crate) lines: Vec<String>,
+    /// How the harness logs in.
+    pub(crate) login: Login,
+    /// Only TLS, with these.
+    pub(crate) certs: Option<Rc<Certs>>,
+}
+
+impl Default for NodeSpec {
+    fn default() -> Self {
+        Self { host: "127.0.0.1".to_owned(), lines: Vec::new(), login: Login::default(), certs: None }
+    }
+}
+
+impl Node {
+    /// Starts a node and waits until it answers.
+    pub(crate) fn start(spec: &NodeSpec) -> Self {
+        Self::start_at(spec, Port::reserve())
+    }
+
+    /// As [`Node::start`], on a port reserved before.
+    pub(crate) fn start_at(spec: &NodeSpec, port: Port) -> Self {
+        let dir = TempDir::with_prefix("vedette-node").unwrap();
+        let bind = if spec.host.contains(':') { "::1" } else { "127.0.0.1" };
+        let mut lines = vec![
+            format!("bind {bind}"),
+            format!("dir {}", dir.path().display()),
+            "logfile log.txt".to_owned(),
+            "save \"\"".to_owned(),
+            "enable-debug-command yes".to_owned(),
+            "repl-diskless-sync-delay 0".to_owned(),
+        ];
+        match &spec.certs {
+            Some(certs) => lines.extend(certs.lines(port.number())),
+            None => lines.push(format!("port {}", port.number())),
+        }
+        lines.extend(spec.lines.iter().cloned());
+        fs::write(dir.path().join("redis.conf"), lines.join("\n") + "\n").unwrap();
+        let (login, certs) = (spec.login.clone(), spec.certs.clone());
+        let mut node = Self { process: None, dir, port, host: spec.host.clone(), login, certs };
+        node.restart();
+        node
+    }
+
+    /// Starts the process on its configuration file as it is now and waits until it answers.
+    pub(crate) fn restart(&mut self) {
+        self.launch();
+        poll(&format!("node {} answers", self.port()), || match self.connect()?.command(&["PING"])? {
+            reply if reply.is_error() && !reply.text().starts_with("MASTERDOWN") => {
+                Err(io::Error::other(reply.text()))
+            }
+            _ => Ok::<_, io::Error>(()),
+        });
+    }
+
+    /// As [`Node::restart`] without waiting.
+    pub(crate) fn launch(&mut self) {
+        self.process = None;
+        let mut command = Command::new("redis-server");
+        command.arg(self.conf());
+        self.process = Some(Process::spawn(&format!("node {}", self.port()), command, self.dir.path()));
+    }
+
+    /// The configuration file.
+    pub(crate) fn conf(&self) -> PathBuf {
+        self.dir.path().join("redis.conf")
+    }
+
+    /// The folder with its data.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Its port.
+    pub(crate) const fn port(&self) -> u16 {
+        self.port.number()
+    }
+
+    /// Its address as text.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Whether it was started and not killed.
+    pub(crate) const fn running(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// The process.
+    pub(crate) fn process(&mut self) -> &mut Process {
+        self.process.as_mut().expect("a running node")
+    }
+
+    /// kill -9.
+    pub(crate) fn kill(&mut self) {
+        self.process().kill();
+        self.process = None;
+    }
+
+    /// SIGSTOP: it keeps its connections and answers nothing.
+    pub(crate) fn pause(&mut self) {
+        self.process().signal(Signal::STOP);
+    }
+
+    /// SIGCONT.
+    pub(crate) fn resume(&mut self) {
+        self.process().signal(Signal::CONT);
+    }
+
+    /// SHUTDOWN NOSAVE, and waits for the end.
+    pub(crate) fn shut_down(&mut self) {
+        let _ = self.connect().unwrap().command(&["SHUTDOWN", "NOSAVE"]);
+        self.process().wait();
+        self.process = None;
+    }
+
+    /// A logged-in connection.
+    pub(crate) fn connect(&self) -> io::Result<Client> {
+        let client = match &self.certs {
+            Some(certs) => Client::connect_tls(&self.host, self.port(), certs)?,
+            None => Client::connect(&self.host, self.port())?,
+        };
+        client.login(&self.login)
+    }
+
+    /// One command on a connection of its own.
+    pub(crate) fn call(&self, words: &[&str]) -> super::Value {
+        self.connect().unwrap().call(words)
+    }
+
+    /// A field of INFO, empty when it is not there or the node can't be asked.
+    pub(crate) fn info(&self, field: &str) -> String {
+        let Ok(reply) = self.connect().and_then(|mut client| client.command(&["INFO"])) else {
+            return String::new();
+        };
+        let text = reply.text();
+        let found = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        found.unwrap_or_default().to_owned()
+    }
+
+    /// Whether it is a replica of the node at `port` with a working link.
+    pub(crate) fn follows(&self, port: u16) -> bool {
+        self.info("role") == "slave"
+            && self.info("master_port") == port.to_string()
+            && self.info("master_link_status") == "up"
+    }
+}
