@@ -6,6 +6,7 @@ mod error;
 mod listen;
 pub mod session;
 mod stats;
+pub mod table;
 
 use std::rc::Rc;
 
