@@ -1,14 +1,35 @@
 //! The deterministic heart: facts and a time go in, ordered wishes come out. No IO, no clock, no randomness.
 
 pub mod action;
+mod address;
+mod commands;
+mod engine;
+mod failover;
 pub mod glob;
+mod group;
+mod hello;
 pub mod ids;
+mod info;
 pub mod input;
+mod instance;
+mod link;
+mod monitor;
+mod params;
+mod quorum;
+mod registry;
+mod scripts;
+mod select;
 pub mod settings;
+mod shared;
+mod spread;
+mod tilt;
 pub mod time;
+mod timers;
 pub mod view;
+mod vote;
 
 pub use action::{Action, Actions};
+pub use engine::Engine;
 pub use input::Input;
-pub use settings::Settings;
+pub use settings::{Node, Settings};
 pub use time::Time;

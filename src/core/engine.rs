@@ -1,0 +1,428 @@
+//! The engine: takes facts, lets the groups' rules run, hands out wishes and the next deadline.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use super::action::{Action, Actions, Level, Observation};
+use super::address::{Address, Names};
+use super::group::{Group, GroupId, Which};
+use super::ids::{ConnId, ResolveId, RunId, SaveNo};
+use super::input::Input;
+use super::link::{Channel, LinkId, Links, Tag};
+use super::params::Params;
+use super::scripts::Scripts;
+use super::settings::{Node, Settings};
+use super::shared::{Cx, Deferred, Saves, Shared};
+use super::spread::Spread;
+use super::tilt::{BEAT, Tilt};
+use super::time::Time;
+use super::timers::{Key, Timers};
+use crate::resp::Reply;
+
+/// A delay of the loop below which nothing is thought of it.
+const LATE: Duration = Duration::from_millis(50);
+/// After a delay, how long replies may take to come out of the sockets before anything is called down.
+const GRACE: Duration = Duration::from_millis(100);
+/// A save that failed is tried again after so long, for the state must reach the disk some day.
+const SAVE_RETRY: Duration = Duration::from_secs(10);
+/// Rounds over touched groups per input; each round has a cause, so the limit only guards against a mistake here.
+const MAX_ROUNDS: usize = 10_000;
+
+/// The deterministic heart of the daemon. See [`crate::core`].
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) shared: Shared,
+    pub(crate) groups: BTreeMap<GroupId, Group>,
+    /// Who is found by which link. A peer's link may belong to several groups.
+    pub(crate) owners: BTreeMap<LinkId, Owner>,
+    pub(crate) timers: Timers,
+    pub(crate) next_group: u64,
+    /// Hellos and commands that wait for the resolver.
+    pub(crate) waiting: VecDeque<Waiting>,
+    new_id: bool,
+    resaving: Option<SaveNo>,
+}
+
+/// Who uses a link.
+#[derive(Clone, Debug)]
+pub(crate) enum Owner {
+    Node(GroupId, Which),
+    Peer(String),
+}
+
+/// What goes on when a host name is resolved.
+#[derive(Clone, Debug)]
+pub(crate) enum Waiting {
+    Hello { text: String, host: String },
+    Monitor { client: super::ids::ClientId, args: Vec<bytes::Bytes>, host: String },
+}
+
+impl Engine {
+    /// An engine for the configured groups. `seed` is the source of its id, should it have none, and of small delays.
+    #[must_use]
+    pub fn new(settings: Settings, node: Node, seed: u64, log_level: Level, now: Time) -> Self {
+        let mut spread = Spread::new(seed);
+        let new_id = settings.my_id.is_none();
+        let my_id = settings.my_id.as_ref().map_or_else(|| spread.run_id(), |id| id.as_str().to_owned());
+        let epochs = settings.groups.iter().map(|group| group.config_epoch);
+        let epoch = epochs.fold(settings.current_epoch, u64::max);
+        let shared = Shared {
+            my_id,
+            node,
+            current_epoch: epoch,
+            durable_epoch: epoch,
+            allow_scripts_reconfig: settings.allow_scripts_reconfig,
+            announce_hostnames: settings.announce_hostnames,
+            announce_ip: settings.announce_ip,
+            announce_port: settings.announce_port,
+            sentinel_user: settings.sentinel_user,
+            sentinel_pass: settings.sentinel_pass,
+            log_level,
+            params: Params::default(),
+            names: Names { enabled: settings.resolve_hostnames, ..Names::default() },
+            links: Links::default(),
+            peer_links: BTreeMap::new(),
+            scripts: Scripts::default(),
+            tilt: Tilt::default(),
+            spread,
+            saves: Saves::default(),
+            crash_after_election: false,
+            crash_after_promotion: false,
+            judge_after: Time::ZERO,
+            touched: BTreeSet::new(),
+        };
+        let mut engine = Self {
+            shared,
+            groups: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            timers: Timers::default(),
+            next_group: 0,
+            waiting: VecDeque::new(),
+            new_id,
+            resaving: None,
+        };
+        for group in settings.groups {
+            engine.adopt_settings(group, now);
+        }
+        engine
+    }
+
+    /// Begins: logs the id, announces the groups, saves a new id. To be called once, when the listeners stand.
+    pub fn start(&mut self, now: Time, out: &mut Actions) {
+        let id = self.shared.my_id.clone();
+        let (mut cx, groups) = self.split(now, out);
+        if std::mem::take(&mut *groups.new_id) {
+            cx.save();
+        }
+        cx.log(Level::Notice, None, format!("Sentinel ID is {id}"));
+        for group in groups.groups.values() {
+            cx.event(Level::Warning, "+monitor", group, &Which::Primary, &format!(" quorum {}", group.options.quorum));
+            cx.shared.touched.insert(group.id);
+        }
+        self.settle(now, out);
+    }
+
+    /// This daemon's id.
+    #[must_use]
+    pub fn my_id(&self) -> RunId {
+        RunId::from(self.shared.my_id.as_str())
+    }
+
+    /// When the engine wants [`Input::Timer`], and why.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<(Time, &'static str)> {
+        self.timers.first().map(|(at, _, why)| (at, why))
+    }
+
+    /// Takes one fact at time `now`, which must never be earlier than at the last call.
+    pub fn handle(&mut self, input: Input, now: Time, out: &mut Actions) {
+        self.notice_delay(now, out);
+        match input {
+            Input::Timer => {}
+            Input::Connected { conn, local } => self.connected(conn, local),
+            Input::Disconnected { conn, error } => self.disconnected(conn, &error, now, out),
+            Input::Frame { conn, reply } => self.frame(conn, reply, now, out),
+            Input::Command { client, args } => self.command(client, args, now, out),
+            Input::Persisted { upto, ok } => self.persisted(upto, ok, now, out),
+            Input::Resolved { id, ip } => self.resolved(id, ip, now, out),
+            Input::ScriptStarted { job, pid } => {
+                let (mut cx, _) = self.split(now, out);
+                super::scripts::started(job, pid, &mut cx);
+            }
+            Input::ScriptEnded { job, exit } => {
+                let (mut cx, _) = self.split(now, out);
+                super::scripts::ended(job, exit, &mut cx);
+            }
+        }
+        self.settle(now, out);
+    }
+
+    /// Splits the engine into the context that rules run in, and the rest.
+    pub(crate) fn split<'a>(&'a mut self, now: Time, out: &'a mut Actions) -> (Cx<'a>, Parts<'a>) {
+        let cx = Cx { shared: &mut self.shared, now, out, wake: None };
+        let parts = Parts {
+            groups: &mut self.groups,
+            owners: &mut self.owners,
+            waiting: &mut self.waiting,
+            new_id: &mut self.new_id,
+        };
+        (cx, parts)
+    }
+
+    /// The group of that name.
+    pub(crate) fn find(&self, name: &str) -> Option<GroupId> {
+        self.groups.values().find(|group| group.name.as_str() == name).map(|group| group.id)
+    }
+
+    /// TILT when the loop was held up for long, a short grace when for less (sentinel.md 4.7).
+    fn notice_delay(&mut self, now: Time, out: &mut Actions) {
+        let Some((due, _)) = self.next_deadline() else { return };
+        let late = now.since(due);
+        if late < LATE {
+            return;
+        }
+        out.push(Action::Observe(Observation::Late(late)));
+        self.shared.judge_after = now + GRACE;
+        if late > self.shared.params.tilt_trigger() {
+            self.shared.tilt.enter(now);
+            let (mut cx, _) = self.split(now, out);
+            cx.own_event(Level::Warning, "+tilt", "#tilt mode entered".to_owned());
+        }
+    }
+
+    /// Lets every timer that is over and every touched group run, until nothing is left to do at `now`.
+    pub(crate) fn settle(&mut self, now: Time, out: &mut Actions) {
+        while let Some(key) = self.timers.pop_due(now) {
+            match key {
+                Key::Group(id) => {
+                    self.shared.touched.insert(id);
+                }
+                Key::Tilt | Key::Scripts => {}
+                Key::Save => {
+                    let (mut cx, _) = self.split(now, out);
+                    let save = cx.save();
+                    self.resaving = Some(save);
+                }
+            }
+        }
+        self.beat(now, out);
+        for _ in 0..MAX_ROUNDS {
+            let Some(id) = self.shared.touched.pop_first() else { break };
+            let (mut cx, parts) = self.split(now, out);
+            let Some(group) = parts.groups.get_mut(&id) else { continue };
+            group.step(&mut cx, parts.owners);
+            let wake = cx.wake;
+            self.timers.set(Key::Group(id), wake);
+        }
+        let (mut cx, _) = self.split(now, out);
+        super::scripts::run(&mut cx);
+        let wake = cx.wake;
+        self.timers.set(Key::Scripts, wake);
+    }
+
+    fn beat(&mut self, now: Time, out: &mut Actions) {
+        let period = self.shared.params.tilt_period();
+        if self.shared.tilt.leave_if_over(period, now) {
+            let (mut cx, _) = self.split(now, out);
+            cx.own_event(Level::Warning, "-tilt", "#tilt mode exited".to_owned());
+            self.shared.touched.extend(self.groups.keys());
+        }
+        let end = self.shared.tilt.since().map(|since| since + period);
+        let next = if self.groups.is_empty() { end } else { Some(end.map_or(now + BEAT, |end| end.min(now + BEAT))) };
+        self.timers.set(Key::Tilt, next.map(|at| (at, "beat")));
+    }
+
+    fn connected(&mut self, conn: ConnId, local: std::net::IpAddr) {
+        let Some((id, channel)) = self.shared.links.find(conn) else { return };
+        if let Some(link) = self.shared.links.get_mut(id) {
+            let slot = match channel {
+                Channel::Command => &mut link.command,
+                Channel::PubSub => &mut link.pubsub,
+            };
+            if let Some(conn) = slot {
+                conn.local = Some(local);
+            }
+        }
+        self.touch(id);
+    }
+
+    fn disconnected(&mut self, conn: ConnId, error: &str, now: Time, out: &mut Actions) {
+        let Some((id, channel)) = self.shared.links.forget_conn(conn) else { return };
+        let users = self.users(id);
+        let (mut cx, parts) = self.split(now, out);
+        for (group, which) in users {
+            if let Some(group) = parts.groups.get_mut(&group) {
+                group.lost(&which, channel, error, &mut cx);
+            }
+        }
+        self.touch(id);
+    }
+
+    /// The instances that use a link.
+    pub(crate) fn users(&self, id: LinkId) -> Vec<(GroupId, Which)> {
+        match self.owners.get(&id) {
+            Some(Owner::Node(group, which)) => vec![(*group, which.clone())],
+            Some(Owner::Peer(run_id)) => self
+                .groups
+                .values()
+                .filter(|group| group.peers.contains_key(run_id))
+                .map(|group| (group.id, Which::Peer(run_id.clone())))
+                .collect(),
+            None => Vec::new(),
+        }
+    }
+
+    fn touch(&mut self, id: LinkId) {
+        for (group, _) in self.users(id) {
+            self.shared.touched.insert(group);
+        }
+    }
+
+    fn frame(&mut self, conn: ConnId, reply: Reply, now: Time, out: &mut Actions) {
+        let Some((id, channel)) = self.shared.links.find(conn) else { return };
+        let Some(link) = self.shared.links.get_mut(id) else { return };
+        let tag = match channel {
+            Channel::Command => link.command.as_mut().and_then(|conn| conn.pending.pop_front()),
+            Channel::PubSub => {
+                link.pubsub_heard_at = now;
+                match super::hello::message(&reply) {
+                    Some(text) => {
+                        let text = text.to_owned();
+                        self.hello(&text, now, out);
+                        return;
+                    }
+                    None => link.pubsub.as_mut().and_then(|conn| conn.pending.pop_front()),
+                }
+            }
+        };
+        // A reply that nothing was asked for: the stream can't be trusted any more, nor can it be told apart again.
+        let Some(tag) = tag else {
+            self.shared.links.forget_conn(conn);
+            out.push(Action::Close { conn });
+            self.touch(id);
+            return;
+        };
+        self.answered(id, conn, tag, &reply, now, out);
+        self.touch(id);
+    }
+
+    fn answered(&mut self, id: LinkId, conn: ConnId, tag: Tag, reply: &Reply, now: Time, out: &mut Actions) {
+        let users = self.users(id);
+        let (mut cx, parts) = self.split(now, out);
+        match tag {
+            Tag::Ignore => {}
+            Tag::Ping => {
+                for (group, which) in users {
+                    if let Some(group) = parts.groups.get_mut(&group) {
+                        group.ponged(&which, reply.text().unwrap_or_default(), &mut cx);
+                    }
+                }
+            }
+            Tag::Info => {
+                for (group, which) in users {
+                    if let Some(group) = parts.groups.get_mut(&group) {
+                        group.informed(&which, reply, &mut cx, parts.owners);
+                    }
+                }
+            }
+            Tag::Publish(about) => {
+                let which = users.into_iter().find(|(group, _)| *group == about).map(|(_, which)| which);
+                if let (Some(which), Some(group)) = (which, parts.groups.get_mut(&about)) {
+                    group.published(&which, !matches!(reply, Reply::Error(_)), &cx);
+                }
+            }
+            Tag::IsDown(about) => {
+                let which = users.into_iter().find(|(group, _)| *group == about).map(|(_, which)| which);
+                if let (Some(which), Some(group)) = (which, parts.groups.get_mut(&about)) {
+                    group.opinion(&which, reply, &mut cx);
+                }
+            }
+            // Without its subscription a data node is of half use, and it must show (sentinel.md 4.1).
+            Tag::Subscribe => {
+                if matches!(reply, Reply::Error(_)) {
+                    cx.shared.links.forget_conn(conn);
+                    cx.out.push(Action::Close { conn });
+                }
+            }
+        }
+    }
+
+    fn persisted(&mut self, upto: SaveNo, ok: bool, now: Time, out: &mut Actions) {
+        let (done, epoch) = self.shared.saves.answered(upto, ok);
+        if let Some(epoch) = epoch {
+            self.shared.durable_epoch = self.shared.durable_epoch.max(epoch);
+        }
+        if ok {
+            self.timers.set(Key::Save, None);
+        } else {
+            self.timers.set(Key::Save, Some((now + SAVE_RETRY, "save again")));
+        }
+        for what in done {
+            let (mut cx, parts) = self.split(now, out);
+            match what {
+                Deferred::Answer { client, saved, failed } => cx.reply(client, if ok { saved } else { failed }),
+                Deferred::OwnVote { group, epoch } => {
+                    if let Some(group) = parts.groups.get_mut(&group) {
+                        group.own_vote_saved(epoch, ok, &mut cx);
+                    }
+                }
+                Deferred::Commit { group, epoch } => {
+                    if let Some(group) = parts.groups.get_mut(&group) {
+                        group.committed(epoch, &mut cx);
+                    }
+                }
+                Deferred::Adopt { group } => {
+                    if let Some(group) = parts.groups.get_mut(&group) {
+                        group.adopted(&mut cx, parts.owners);
+                    }
+                }
+            }
+        }
+    }
+
+    fn resolved(&mut self, id: ResolveId, ip: Option<std::net::IpAddr>, now: Time, out: &mut Actions) {
+        let Some(host) = self.shared.names.answered(id, ip, now) else { return };
+        for group in self.groups.values_mut() {
+            let mut concerned = false;
+            for which in group.whiches() {
+                let Some(instance) = group.get_mut(&which) else { continue };
+                if instance.address.host == host {
+                    concerned = true;
+                    if let (None, Some(ip)) = (instance.address.ip, ip) {
+                        instance.address.ip = Some(ip);
+                        if let Some(link) = self.shared.links.get_mut(instance.link) {
+                            link.tried_at = None;
+                        }
+                    }
+                }
+            }
+            if concerned || group.options.quorum > 0 {
+                self.shared.touched.insert(group.id);
+            }
+        }
+        let (ready, rest) = std::mem::take(&mut self.waiting).into_iter().partition(|waiting| match waiting {
+            Waiting::Hello { host: name, .. } | Waiting::Monitor { host: name, .. } => *name == host,
+        });
+        self.waiting = rest;
+        let ready: VecDeque<Waiting> = ready;
+        for waiting in ready {
+            match waiting {
+                Waiting::Hello { text, .. } => self.hello(&text, now, out),
+                Waiting::Monitor { client, args, .. } => self.command(client, args, now, out),
+            }
+        }
+    }
+}
+
+/// The engine without what the context holds.
+pub(crate) struct Parts<'a> {
+    pub(crate) groups: &'a mut BTreeMap<GroupId, Group>,
+    pub(crate) owners: &'a mut BTreeMap<LinkId, Owner>,
+    pub(crate) waiting: &'a mut VecDeque<Waiting>,
+    new_id: &'a mut bool,
+}
+
+/// An address whose host may still have to be resolved.
+pub(crate) fn address(host: &str, port: u16, names: &Names) -> Address {
+    Address { host: host.to_owned(), ip: names.known(host), port }
+}

@@ -1,0 +1,216 @@
+//! One monitored thing: a primary, a replica or a peer, as this daemon sees it.
+
+use bytes::Bytes;
+
+use super::address::Address;
+use super::link::{Link, LinkId};
+use super::time::Time;
+
+/// What an instance is to its group by configuration, whatever it reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    Primary,
+    Replica,
+    Peer,
+}
+
+impl Kind {
+    /// Sentinel's word on the wire.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Primary => "master",
+            Self::Replica => "slave",
+            Self::Peer => "sentinel",
+        }
+    }
+}
+
+/// What a data node says it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Primary,
+    Replica,
+}
+
+impl Role {
+    /// Sentinel's word on the wire.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Primary => "master",
+            Self::Replica => "slave",
+        }
+    }
+}
+
+/// How far a replica's reconfiguration is in the running failover.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Reconf {
+    #[default]
+    None,
+    /// Told, since then.
+    Sent(Time),
+    /// Says that it follows the new primary.
+    InProgress,
+    /// Its link to the new primary is up.
+    Done,
+}
+
+/// What only data nodes have.
+#[derive(Debug)]
+pub(crate) struct DataNode {
+    pub(crate) info_at: Option<Time>,
+    pub(crate) info_sent_at: Option<Time>,
+    /// INFO requests without a reply.
+    pub(crate) info_pending: u32,
+    pub(crate) info_text: Option<Bytes>,
+    pub(crate) role: Role,
+    pub(crate) role_at: Time,
+    pub(crate) primary_host: Option<String>,
+    pub(crate) primary_port: u16,
+    /// When the reported primary last changed.
+    pub(crate) primary_changed_at: Time,
+    pub(crate) link_down_ms: u64,
+    pub(crate) link_up: bool,
+    pub(crate) priority: u32,
+    pub(crate) offset: u64,
+    pub(crate) announced: bool,
+    pub(crate) reconf: Reconf,
+    /// SCRIPT KILL was sent since it went down.
+    pub(crate) script_kill_sent: bool,
+    /// The run id changed then, and no PONG has come since (only with master-reboot-down-after-period).
+    pub(crate) rebooted_at: Option<Time>,
+}
+
+impl DataNode {
+    pub(crate) const fn new(role: Role, now: Time) -> Self {
+        Self {
+            info_at: None,
+            info_sent_at: None,
+            info_pending: 0,
+            info_text: None,
+            role,
+            role_at: now,
+            primary_host: None,
+            primary_port: 0,
+            primary_changed_at: now,
+            link_down_ms: 0,
+            link_up: false,
+            priority: 100,
+            offset: 0,
+            announced: true,
+            reconf: Reconf::None,
+            script_kill_sent: false,
+            rebooted_at: None,
+        }
+    }
+}
+
+/// What only peers have.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) hello_at: Time,
+    /// It says that the primary is down.
+    pub(crate) says_down: bool,
+    /// When it last answered, and when it was last asked.
+    pub(crate) answered_at: Option<Time>,
+    pub(crate) asked_at: Option<Time>,
+    /// The vote that it says it gave.
+    pub(crate) leader: Option<String>,
+    pub(crate) leader_epoch: u64,
+}
+
+impl Peer {
+    pub(crate) const fn new(now: Time) -> Self {
+        Self { hello_at: now, says_down: false, answered_at: None, asked_at: None, leader: None, leader_epoch: 0 }
+    }
+}
+
+/// The part that differs by kind.
+#[derive(Debug)]
+pub(crate) enum Detail {
+    Data(DataNode),
+    Peer(Peer),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    pub(crate) kind: Kind,
+    /// Group name, `ip:port` as of creation, or the peer's id.
+    pub(crate) name: String,
+    /// Empty while unknown.
+    pub(crate) run_id: String,
+    pub(crate) address: Address,
+    pub(crate) link: LinkId,
+    /// Subjectively down since.
+    pub(crate) down_since: Option<Time>,
+    /// When it last went down, also after it recovered.
+    pub(crate) last_down_at: Option<Time>,
+    /// Clock of the hellos sent to it.
+    pub(crate) published_at: Time,
+    pub(crate) detail: Detail,
+}
+
+impl Instance {
+    pub(crate) fn new(kind: Kind, name: String, address: Address, link: LinkId, now: Time) -> Self {
+        let detail = match kind {
+            Kind::Primary => Detail::Data(DataNode::new(Role::Primary, now)),
+            Kind::Replica => Detail::Data(DataNode::new(Role::Replica, now)),
+            Kind::Peer => Detail::Peer(Peer::new(now)),
+        };
+        Self {
+            kind,
+            name,
+            run_id: String::new(),
+            address,
+            link,
+            down_since: None,
+            last_down_at: None,
+            published_at: now,
+            detail,
+        }
+    }
+
+    pub(crate) const fn data(&self) -> Option<&DataNode> {
+        match &self.detail {
+            Detail::Data(data) => Some(data),
+            Detail::Peer(_) => None,
+        }
+    }
+
+    pub(crate) const fn data_mut(&mut self) -> Option<&mut DataNode> {
+        match &mut self.detail {
+            Detail::Data(data) => Some(data),
+            Detail::Peer(_) => None,
+        }
+    }
+
+    pub(crate) const fn peer(&self) -> Option<&Peer> {
+        match &self.detail {
+            Detail::Peer(peer) => Some(peer),
+            Detail::Data(_) => None,
+        }
+    }
+
+    pub(crate) const fn peer_mut(&mut self) -> Option<&mut Peer> {
+        match &mut self.detail {
+            Detail::Peer(peer) => Some(peer),
+            Detail::Data(_) => None,
+        }
+    }
+
+    pub(crate) const fn is_down(&self) -> bool {
+        self.down_since.is_some()
+    }
+
+    /// Neither down within `period` before `now` (Sentinel's "no recent down").
+    pub(crate) fn quiet_for(&self, period: std::time::Duration, now: Time) -> bool {
+        self.last_down_at.is_none_or(|at| now.since(at) > period)
+    }
+
+    /// Milliseconds as SENTINEL MASTER shows them: age of the oldest unanswered PING, 0 if none is owed. A PING that
+    /// was never sent owes nothing yet.
+    pub(crate) fn owed_ms(&self, link: &Link, now: Time) -> u64 {
+        link.owed_since.map_or(0, |at| now.millis_since(at))
+    }
+}

@@ -1,0 +1,180 @@
+//! The pair of connections to one data node, or the one connection to a peer, and the clock of its PINGs.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+
+use super::group::GroupId;
+use super::ids::ConnId;
+use super::time::Time;
+
+/// Most requests without a reply on a command connection, times the groups that share it (Sentinel's limit).
+pub(crate) const MAX_PENDING: usize = 100;
+
+/// Name of a link inside the core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LinkId(pub(crate) u64);
+
+/// What a reply will be about. Replies come in the order of the requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Tag {
+    /// AUTH, CLIENT SETNAME, transactions: the effect is seen elsewhere.
+    Ignore,
+    Ping,
+    Info,
+    /// PUBLISH of a hello for that group.
+    Publish(GroupId),
+    /// SENTINEL is-master-down-by-addr for that group.
+    IsDown(GroupId),
+    Subscribe,
+}
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Channel {
+    Command,
+    PubSub,
+}
+
+/// One connection, counted as there from the moment it was begun, as Sentinel does.
+#[derive(Debug)]
+pub(crate) struct Conn {
+    pub(crate) id: ConnId,
+    pub(crate) opened_at: Time,
+    pub(crate) local: Option<IpAddr>,
+    pub(crate) pending: VecDeque<Tag>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Link {
+    /// A data node needs a subscription too; peers don't.
+    pub(crate) data_node: bool,
+    pub(crate) command: Option<Conn>,
+    pub(crate) pubsub: Option<Conn>,
+    /// How many instances (one per group) share the link.
+    pub(crate) users: usize,
+    pub(crate) tried_at: Option<Time>,
+    pub(crate) pubsub_heard_at: Time,
+    /// Since when an acceptable reply to a PING is owed.
+    pub(crate) owed_since: Option<Time>,
+    pub(crate) ping_sent_at: Option<Time>,
+    pub(crate) ok_at: Time,
+    pub(crate) pong_at: Time,
+}
+
+impl Link {
+    fn new(data_node: bool, now: Time) -> Self {
+        Self {
+            data_node,
+            command: None,
+            pubsub: None,
+            users: 1,
+            tried_at: None,
+            pubsub_heard_at: now,
+            owed_since: Some(now),
+            ping_sent_at: None,
+            ok_at: now,
+            pong_at: now,
+        }
+    }
+
+    /// At least one needed connection is missing.
+    pub(crate) const fn disconnected(&self) -> bool {
+        self.command.is_none() || (self.data_node && self.pubsub.is_none())
+    }
+
+    pub(crate) fn pending(&self) -> usize {
+        self.command.as_ref().map_or(0, |conn| conn.pending.len())
+    }
+
+    /// Restarts the clock of the PINGs, as for an instance that was only now heard of.
+    pub(crate) const fn restart_clock(&mut self, now: Time) {
+        self.owed_since = Some(now);
+        self.ping_sent_at = None;
+        self.ok_at = now;
+        self.pong_at = now;
+    }
+
+    /// For how long nothing acceptable has come although it was due (sentinel.md 4.6 calls it elapsed).
+    pub(crate) fn silent_since(&self) -> Option<Time> {
+        self.owed_since.or_else(|| self.disconnected().then_some(self.ok_at))
+    }
+}
+
+/// All links, and who they are found by.
+#[derive(Debug, Default)]
+pub(crate) struct Links {
+    links: BTreeMap<LinkId, Link>,
+    by_conn: BTreeMap<ConnId, (LinkId, Channel)>,
+    next_link: u64,
+    next_conn: u64,
+}
+
+impl Links {
+    pub(crate) fn create(&mut self, data_node: bool, now: Time) -> LinkId {
+        self.next_link += 1;
+        let id = LinkId(self.next_link);
+        self.links.insert(id, Link::new(data_node, now));
+        id
+    }
+
+    pub(crate) fn get(&self, id: LinkId) -> Option<&Link> {
+        self.links.get(&id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: LinkId) -> Option<&mut Link> {
+        self.links.get_mut(&id)
+    }
+
+    /// Adds a new connection to a link, in place of none.
+    pub(crate) fn open(&mut self, id: LinkId, channel: Channel, now: Time) -> Option<ConnId> {
+        let link = self.links.get_mut(&id)?;
+        self.next_conn += 1;
+        let conn = ConnId(self.next_conn);
+        let slot = match channel {
+            Channel::Command => &mut link.command,
+            Channel::PubSub => &mut link.pubsub,
+        };
+        *slot = Some(Conn { id: conn, opened_at: now, local: None, pending: VecDeque::new() });
+        self.by_conn.insert(conn, (id, channel));
+        Some(conn)
+    }
+
+    /// Forgets a connection; its link and place.
+    pub(crate) fn forget_conn(&mut self, conn: ConnId) -> Option<(LinkId, Channel)> {
+        let (id, channel) = self.by_conn.remove(&conn)?;
+        if let Some(link) = self.links.get_mut(&id) {
+            match channel {
+                Channel::Command => link.command = None,
+                Channel::PubSub => link.pubsub = None,
+            }
+        }
+        Some((id, channel))
+    }
+
+    pub(crate) fn find(&self, conn: ConnId) -> Option<(LinkId, Channel)> {
+        self.by_conn.get(&conn).copied()
+    }
+
+    /// Another instance uses the link too.
+    pub(crate) fn share(&mut self, id: LinkId) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.users += 1;
+        }
+    }
+
+    /// An instance gives its link up; the connections to close when it was the last one.
+    pub(crate) fn release(&mut self, id: LinkId) -> Vec<ConnId> {
+        let Some(link) = self.links.get_mut(&id) else { return Vec::new() };
+        link.users -= 1;
+        if link.users > 0 {
+            return Vec::new();
+        }
+        let conns: Vec<ConnId> = [&link.command, &link.pubsub].into_iter().flatten().map(|conn| conn.id).collect();
+        for conn in &conns {
+            self.by_conn.remove(conn);
+        }
+        self.links.remove(&id);
+        conns
+    }
+}

@@ -1,0 +1,303 @@
+//! Links and the periodic commands on them, and S_DOWN.
+//!
+//! Everything here is level-triggered: a look at an instance does what is due and notes when the next thing will be.
+//! A look too many changes nothing.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::action::{Action, Level, LinkRole};
+use super::address::Lookup;
+use super::group::{Group, State, Which};
+use super::instance::{Instance, Kind, Reconf, Role};
+use super::link::{Channel, LinkId, MAX_PENDING, Tag};
+use super::shared::{Cx, half, words};
+use super::time::Time;
+
+/// INFO of a replica while it matters (Sentinel's fixed number).
+const FAST_INFO: Duration = Duration::from_millis(1000);
+/// INFO of the chosen replica until it says that it is a primary, and of one that is being repointed.
+const WATCHED_INFO: Duration = Duration::from_millis(50);
+/// A hello that was refused is tried again after so long.
+const PUBLISH_RETRY: Duration = Duration::from_millis(500);
+
+impl Group {
+    /// Does what is due for one instance.
+    pub(crate) fn tend(&mut self, which: &Which, cx: &mut Cx<'_>) {
+        self.reconnect(which, cx);
+        self.drop_stale_link(which, cx);
+        self.send_periodic(which, cx);
+        if !cx.shared.tilt.active() {
+            self.judge(which, cx);
+        }
+    }
+
+    fn reconnect(&mut self, which: &Which, cx: &mut Cx<'_>) {
+        let Some(instance) = self.get(which) else { return };
+        let id = instance.link;
+        let Some(link) = cx.shared.links.get(id) else { return };
+        if instance.address.port == 0 || !link.disconnected() {
+            return;
+        }
+        let (command_missing, pubsub_missing) = (link.command.is_none(), link.data_node && link.pubsub.is_none());
+        if let Some(tried_at) = link.tried_at {
+            let period = cx.shared.params.ping_period();
+            if !cx.due(tried_at + period, "reconnect") {
+                return;
+            }
+        }
+        if let Some(link) = cx.shared.links.get_mut(id) {
+            link.tried_at = Some(cx.now);
+        }
+        cx.wake_at(cx.now + cx.shared.params.ping_period(), "reconnect");
+        if command_missing || instance.address.ip.is_none() {
+            let host = instance.address.host.clone();
+            if let Lookup::Ip(ip) = cx.lookup(&host)
+                && let Some(instance) = self.get_mut(which)
+            {
+                instance.address.ip = Some(ip);
+            }
+        }
+        if command_missing {
+            self.connect(which, id, Channel::Command, cx);
+        }
+        if pubsub_missing {
+            self.connect(which, id, Channel::PubSub, cx);
+        }
+    }
+
+    fn connect(&self, which: &Which, id: LinkId, channel: Channel, cx: &mut Cx<'_>) {
+        let Some(instance) = self.get(which) else { return };
+        let (Some(ip), port) = (instance.address.ip, instance.address.port) else { return };
+        let role = match (instance.kind, channel) {
+            (Kind::Peer, _) => LinkRole::Peer,
+            (Kind::Primary | Kind::Replica, Channel::Command) => LinkRole::DataCommand,
+            (Kind::Primary | Kind::Replica, Channel::PubSub) => LinkRole::DataPubSub,
+        };
+        let Some(conn) = cx.shared.links.open(id, channel, cx.now) else { return };
+        cx.out.push(Action::Connect { conn, ip, port, role });
+        let mut first = Vec::new();
+        if let Some(auth) = self.auth(instance.kind, cx) {
+            first.push((auth, Tag::Ignore));
+        }
+        let suffix = if channel == Channel::Command { "cmd" } else { "pubsub" };
+        let name = format!("sentinel-{}-{suffix}", cx.shared.my_id.chars().take(8).collect::<String>());
+        first.push((words([self.renamed("CLIENT"), "SETNAME", &name]), Tag::Ignore));
+        match channel {
+            Channel::Command => {
+                for (args, tag) in first {
+                    cx.send(id, args, tag);
+                }
+                self.ping(id, cx);
+            }
+            Channel::PubSub => {
+                first.push((words([self.renamed("SUBSCRIBE"), super::hello::CHANNEL]), Tag::Subscribe));
+                if let Some(link) = cx.shared.links.get_mut(id) {
+                    link.pubsub_heard_at = cx.now;
+                    if let Some(pubsub) = &mut link.pubsub {
+                        pubsub.pending.extend(first.iter().map(|(_, tag)| tag.clone()));
+                    }
+                }
+                cx.out.extend(first.into_iter().map(|(args, _)| Action::Send { conn, args }));
+            }
+        }
+    }
+
+    /// AUTH for a data node or a peer, if there is a password (sentinel.md 4.3).
+    fn auth(&self, kind: Kind, cx: &Cx<'_>) -> Option<Vec<Bytes>> {
+        let (user, pass) = match kind {
+            Kind::Primary | Kind::Replica => (&self.options.auth_user, self.options.auth_pass.as_ref()?),
+            Kind::Peer => match &cx.shared.sentinel_pass {
+                Some(pass) => (&cx.shared.sentinel_user, pass),
+                None => (&None, cx.shared.node.requirepass.as_ref()?),
+            },
+        };
+        let auth = self.renamed("AUTH");
+        Some(match user {
+            Some(user) => words([auth, user, pass]),
+            None => words([auth, pass]),
+        })
+    }
+
+    fn ping(&self, id: LinkId, cx: &mut Cx<'_>) {
+        if cx.send(id, words([self.renamed("PING")]), Tag::Ping)
+            && let Some(link) = cx.shared.links.get_mut(id)
+        {
+            link.ping_sent_at = Some(cx.now);
+            link.owed_since.get_or_insert(cx.now);
+        }
+    }
+
+    /// Closes connections that are there but silent, so that a fresh one gets its chance before the instance counts
+    /// as down.
+    fn drop_stale_link(&mut self, which: &Which, cx: &mut Cx<'_>) {
+        let Some(instance) = self.get(which) else { return };
+        let Some(link) = cx.shared.links.get(instance.link) else { return };
+        let (min_age, patience) = (cx.shared.params.min_link_reconnect_period(), half(self.options.down_after));
+        let command = link.command.as_ref().and_then(|conn| {
+            let owed = link.owed_since? + patience;
+            Some((conn.id, (conn.opened_at + min_age).max(owed).max(link.pong_at + patience)))
+        });
+        let quiet = cx.shared.params.publish_period() * 3;
+        let pubsub =
+            link.pubsub.as_ref().map(|conn| (conn.id, (conn.opened_at + min_age).max(link.pubsub_heard_at + quiet)));
+        for (conn, at) in [command, pubsub].into_iter().flatten() {
+            if cx.due(at, "silent link") {
+                cx.shared.links.forget_conn(conn);
+                cx.out.push(Action::Close { conn });
+                self.reconnect(which, cx);
+            }
+        }
+    }
+
+    fn send_periodic(&mut self, which: &Which, cx: &mut Cx<'_>) {
+        let Some(instance) = self.get(which) else { return };
+        let id = instance.link;
+        let Some(link) = cx.shared.links.get(id) else { return };
+        if link.command.is_none() || link.pending() >= MAX_PENDING * link.users {
+            return;
+        }
+        let ping_period = self.options.down_after.min(cx.shared.params.ping_period());
+        let ping_due = link.ping_sent_at.map_or(cx.now, |sent| (sent + half(ping_period)).max(link.pong_at + ping_period));
+        if let Some(info_due) = self.info_due(instance, cx)
+            && cx.due(info_due, "info")
+        {
+            self.ask_info(which, cx);
+        }
+        if cx.due(ping_due, "ping") {
+            self.ping(id, cx);
+            cx.wake_at(cx.now + half(ping_period), "ping");
+        }
+        let Some(instance) = self.get(which) else { return };
+        if cx.due(instance.published_at + cx.shared.params.publish_period(), "hello") {
+            self.publish_hello(which, cx);
+            cx.wake_at(cx.now + cx.shared.params.publish_period(), "hello");
+        }
+    }
+
+    /// When INFO is due; nothing for peers.
+    fn info_due(&self, instance: &Instance, cx: &Cx<'_>) -> Option<Time> {
+        let data = instance.data()?;
+        let mut period = cx.shared.params.info_period();
+        if instance.kind == Kind::Replica {
+            if self.odown_since.is_some() || self.failover.is_some() || data.link_down_ms != 0 {
+                period = period.min(FAST_INFO);
+            }
+            let awaited = self.failover.as_ref().is_some_and(|failover| {
+                failover.state == State::WaitPromotion && failover.promoted.as_deref() == Some(&instance.name)
+            });
+            if awaited || matches!(data.reconf, Reconf::Sent(_) | Reconf::InProgress) {
+                period = period.min(WATCHED_INFO);
+            }
+        }
+        // An unanswered request is not repeated faster than Sentinel would ask at its calmest in a failover.
+        let unanswered = data.info_sent_at.filter(|_| data.info_pending > 0).map(|sent| sent + period.max(FAST_INFO));
+        Some(unanswered.or(data.info_at.map(|at| at + period)).unwrap_or(cx.now))
+    }
+
+    /// Asks INFO at once.
+    pub(crate) fn ask_info(&mut self, which: &Which, cx: &mut Cx<'_>) {
+        let args = words([self.renamed("INFO")]);
+        let Some(link) = self.get(which).map(|instance| instance.link) else { return };
+        if cx.send(link, args, Tag::Info)
+            && let Some(data) = self.get_mut(which).and_then(Instance::data_mut)
+        {
+            data.info_sent_at = Some(cx.now);
+            data.info_pending += 1;
+            let again = if matches!(data.reconf, Reconf::None) { FAST_INFO } else { WATCHED_INFO };
+            cx.wake_at(cx.now + again, "info");
+        }
+    }
+
+    /// The reply to a hello.
+    pub(crate) fn published(&mut self, which: &Which, ok: bool, cx: &Cx<'_>) {
+        let period = cx.shared.params.publish_period();
+        if let Some(instance) = self.get_mut(which) {
+            instance.published_at = if ok { cx.now } else { cx.now + PUBLISH_RETRY.min(period) - period };
+        }
+    }
+
+    /// Subjectively down or not (sentinel.md 4.6).
+    fn judge(&mut self, which: &Which, cx: &mut Cx<'_>) {
+        let down_after = self.options.down_after;
+        let reboot_after = self.options.reboot_down_after;
+        let Some(instance) = self.get(which) else { return };
+        let Some(link) = cx.shared.links.get(instance.link) else { return };
+        let mut deadlines = Vec::with_capacity(3);
+        deadlines.extend(link.silent_since().map(|since| since + down_after));
+        if let Some(data) = instance.data()
+            && instance.kind == Kind::Primary
+        {
+            if data.role == Role::Replica {
+                deadlines.push(data.role_at + down_after + cx.shared.params.info_period() * 2);
+            }
+            if !reboot_after.is_zero() {
+                deadlines.extend(data.rebooted_at.map(|at| at + reboot_after));
+            }
+        }
+        let first = deadlines.into_iter().min();
+        let down = first.is_some_and(|at| cx.due(at, "down-after"));
+        if down && !instance.is_down() {
+            if !cx.due(cx.shared.judge_after, "held up") {
+                return;
+            }
+            if let Some(instance) = self.get_mut(which) {
+                instance.down_since = Some(cx.now);
+                instance.last_down_at = Some(cx.now);
+            }
+            cx.event(Level::Warning, "+sdown", self, which, "");
+            if *which == Which::Primary {
+                self.primary_went_down(cx);
+            }
+        } else if !down && instance.is_down() {
+            if let Some(instance) = self.get_mut(which) {
+                instance.down_since = None;
+                if let Some(data) = instance.data_mut() {
+                    data.script_kill_sent = false;
+                }
+            }
+            cx.event(Level::Warning, "-sdown", self, which, "");
+        }
+    }
+
+    /// A connection of an instance ended.
+    pub(crate) fn lost(&mut self, which: &Which, channel: Channel, error: &str, cx: &mut Cx<'_>) {
+        if channel == Channel::Command
+            && let Some(data) = self.get_mut(which).and_then(Instance::data_mut)
+        {
+            data.info_pending = 0;
+        }
+        let name = match channel {
+            Channel::Command => "-cmd-link-reconnection",
+            Channel::PubSub => "-pubsub-link-reconnection",
+        };
+        cx.event(Level::Debug, name, self, which, &format!(" #{error}"));
+    }
+
+    /// The reply to a PING (sentinel.md 4.6).
+    pub(crate) fn ponged(&mut self, which: &Which, text: &str, cx: &mut Cx<'_>) {
+        let Some(instance) = self.get(which) else { return };
+        let link = instance.link;
+        let (down, killed) = (instance.is_down(), instance.data().is_some_and(|data| data.script_kill_sent));
+        let pong = text.starts_with("PONG");
+        let acceptable = pong || text.starts_with("LOADING") || text.starts_with("MASTERDOWN");
+        if let Some(state) = cx.shared.links.get_mut(link) {
+            state.pong_at = cx.now;
+            if acceptable {
+                state.ok_at = cx.now;
+                state.owed_since = None;
+            }
+        }
+        if pong && let Some(data) = self.get_mut(which).and_then(Instance::data_mut) {
+            data.rebooted_at = None;
+        }
+        let busy = text.starts_with("BUSY");
+        if busy && down && !killed && !matches!(which, Which::Peer(_)) {
+            cx.send(link, words([self.renamed("SCRIPT"), "KILL"]), Tag::Ignore);
+            if let Some(data) = self.get_mut(which).and_then(Instance::data_mut) {
+                data.script_kill_sent = true;
+            }
+        }
+    }
+}

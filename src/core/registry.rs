@@ -1,0 +1,279 @@
+//! Groups, replicas and peers come, change and go.
+
+use std::collections::BTreeMap;
+
+use super::action::{Actions, Level};
+use super::address::Address;
+use super::engine::{Engine, Owner, address};
+use super::group::{Group, GroupId, Options, Which};
+use super::instance::{DataNode, Instance, Kind, Role};
+use super::link::LinkId;
+use super::settings::{GroupSettings, KnownSentinel, Settings};
+use super::shared::Cx;
+use super::time::Time;
+
+/// Who is found by which link.
+pub(crate) type Owners = BTreeMap<LinkId, Owner>;
+
+impl Engine {
+    /// Adds a group with its known replicas and peers, as a file or SENTINEL MONITOR gives it.
+    pub(crate) fn adopt_settings(&mut self, settings: GroupSettings, now: Time) -> GroupId {
+        self.next_group += 1;
+        let id = GroupId(self.next_group);
+        let link = self.shared.links.create(true, now);
+        self.owners.insert(link, Owner::Node(id, Which::Primary));
+        let primary = address(&settings.primary.host, settings.primary.port, &self.shared.names);
+        let mut group = Group {
+            id,
+            name: settings.name.clone(),
+            options: Options {
+                quorum: settings.quorum,
+                down_after: settings.down_after,
+                failover_timeout: settings.failover_timeout,
+                parallel_syncs: settings.parallel_syncs,
+                notification_script: settings.notification_script,
+                client_reconfig_script: settings.client_reconfig_script,
+                auth_pass: settings.auth_pass,
+                auth_user: settings.auth_user,
+                reboot_down_after: settings.reboot_down_after,
+                renamed: settings.renamed_commands,
+            },
+            primary: Instance::new(Kind::Primary, settings.name.as_str().to_owned(), primary, link, now),
+            replicas: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            odown_since: None,
+            config_epoch: settings.config_epoch,
+            leader: None,
+            leader_epoch: settings.leader_epoch,
+            attempt_at: None,
+            delay_logged_for: None,
+            turn_at: None,
+            failover: None,
+            adoption: None,
+            ask_now: false,
+            blind_until: None,
+        };
+        let mut out = Actions::new();
+        let (mut cx, parts) = self.split(now, &mut out);
+        for replica in settings.known_replicas {
+            let at = address(&replica.host, replica.port, &cx.shared.names);
+            group.add_replica(at, &mut cx, parts.owners);
+        }
+        for peer in settings.known_sentinels {
+            let at = address(&peer.addr.host, peer.addr.port, &cx.shared.names);
+            group.add_peer(peer.run_id.as_str(), at, &mut cx, parts.owners);
+        }
+        self.groups.insert(id, group);
+        self.shared.touched.insert(id);
+        id
+    }
+
+    /// Forgets a group: SENTINEL REMOVE.
+    pub(crate) fn remove(&mut self, id: GroupId, now: Time, out: &mut Actions) {
+        let Some(mut group) = self.groups.remove(&id) else { return };
+        let (mut cx, parts) = self.split(now, out);
+        cx.event(Level::Warning, "-monitor", &group, &Which::Primary, "");
+        group.forget_replicas(&mut cx, parts.owners);
+        group.forget_peers(&mut cx, parts.owners);
+        cx.release(group.primary.link);
+        parts.owners.remove(&group.primary.link);
+        self.timers.set(super::timers::Key::Group(id), None);
+    }
+
+    /// What the file must hold (sentinel.md 2.4). A promotion or adoption that is being saved counts as done.
+    #[must_use]
+    pub fn snapshot(&self) -> Settings {
+        let shared = &self.shared;
+        Settings {
+            my_id: Some(self.my_id()),
+            current_epoch: shared.current_epoch,
+            allow_scripts_reconfig: shared.allow_scripts_reconfig,
+            resolve_hostnames: shared.names.enabled,
+            announce_hostnames: shared.announce_hostnames,
+            announce_ip: shared.announce_ip.clone(),
+            announce_port: shared.announce_port,
+            sentinel_user: shared.sentinel_user.clone(),
+            sentinel_pass: shared.sentinel_pass.clone(),
+            groups: self.groups.values().map(|group| group.saved(shared.announce_hostnames)).collect(),
+        }
+    }
+}
+
+impl Group {
+    fn saved(&self, hostnames: bool) -> GroupSettings {
+        let failover = self.failover.as_ref();
+        let committing = failover.filter(|failover| failover.committing.is_some());
+        let chosen = committing.and_then(|failover| self.replicas.get(failover.promoted.as_deref()?));
+        let (primary, config_epoch) = match (&self.adoption, chosen, committing) {
+            (Some(adoption), ..) => (&adoption.address, adoption.epoch),
+            (None, Some(chosen), Some(failover)) => (&chosen.address, failover.epoch),
+            (None, ..) => (&self.current().address, self.config_epoch),
+        };
+        let moved = !primary.same(&self.primary.address);
+        // The new primary's own line shows the old one instead.
+        let mut known_replicas: Vec<_> = self
+            .replicas
+            .values()
+            .map(|replica| if moved && replica.address.same(primary) { &self.primary } else { replica })
+            .map(|instance| instance.address.saved(hostnames))
+            .collect();
+        let old = self.primary.address.saved(hostnames);
+        if moved && !known_replicas.contains(&old) {
+            known_replicas.push(old);
+        }
+        let known_sentinels = self.peers.values().map(|peer| KnownSentinel {
+            addr: peer.address.saved(hostnames),
+            run_id: peer.run_id.as_str().into(),
+        });
+        let options = &self.options;
+        GroupSettings {
+            name: self.name.clone(),
+            primary: primary.saved(hostnames),
+            quorum: options.quorum,
+            down_after: options.down_after,
+            failover_timeout: options.failover_timeout,
+            parallel_syncs: options.parallel_syncs,
+            notification_script: options.notification_script.clone(),
+            client_reconfig_script: options.client_reconfig_script.clone(),
+            auth_pass: options.auth_pass.clone(),
+            auth_user: options.auth_user.clone(),
+            reboot_down_after: options.reboot_down_after,
+            config_epoch,
+            leader_epoch: self.leader_epoch,
+            known_replicas,
+            known_sentinels: known_sentinels.collect(),
+            renamed_commands: options.renamed.clone(),
+        }
+    }
+
+    /// Adds a replica unless one is known at that address. Its key if it is new.
+    pub(crate) fn add_replica(&mut self, at: Address, cx: &mut Cx<'_>, owners: &mut Owners) -> Option<String> {
+        let key = at.shown_with_port(cx.shared.announce_hostnames);
+        let key = if at.ip.is_none() { at.shown_with_port(true) } else { key };
+        if self.replicas.contains_key(&key) || self.replicas.values().any(|known| known.address.same(&at)) {
+            return None;
+        }
+        let link = cx.shared.links.create(true, cx.now);
+        owners.insert(link, Owner::Node(self.id, Which::Replica(key.clone())));
+        self.replicas.insert(key.clone(), Instance::new(Kind::Replica, key.clone(), at, link, cx.now));
+        Some(key)
+    }
+
+    /// Adds a peer; groups share the link to it.
+    pub(crate) fn add_peer(&mut self, run_id: &str, at: Address, cx: &mut Cx<'_>, owners: &mut Owners) {
+        let link = match cx.shared.peer_links.get(run_id) {
+            Some(&link) => {
+                cx.shared.links.share(link);
+                link
+            }
+            None => {
+                let link = cx.shared.links.create(false, cx.now);
+                cx.shared.peer_links.insert(run_id.to_owned(), link);
+                owners.insert(link, Owner::Peer(run_id.to_owned()));
+                link
+            }
+        };
+        let mut peer = Instance::new(Kind::Peer, run_id.to_owned(), at, link, cx.now);
+        run_id.clone_into(&mut peer.run_id);
+        self.peers.insert(run_id.to_owned(), peer);
+    }
+
+    /// Forgets a peer of this group.
+    pub(crate) fn remove_peer(&mut self, run_id: &str, cx: &mut Cx<'_>, owners: &mut Owners) -> bool {
+        let Some(peer) = self.peers.remove(run_id) else { return false };
+        cx.release(peer.link);
+        if cx.shared.links.get(peer.link).is_none() {
+            owners.remove(&peer.link);
+        }
+        true
+    }
+
+    fn forget_peers(&mut self, cx: &mut Cx<'_>, owners: &mut Owners) {
+        for run_id in self.peers.keys().cloned().collect::<Vec<_>>() {
+            self.remove_peer(&run_id, cx, owners);
+        }
+    }
+
+    fn forget_replicas(&mut self, cx: &mut Cx<'_>, owners: &mut Owners) {
+        for (_, replica) in std::mem::take(&mut self.replicas) {
+            cx.release(replica.link);
+            owners.remove(&replica.link);
+        }
+    }
+
+    /// Back to the state of a group that was only now configured, at its present address (sentinel.md 8.5). Epochs and
+    /// settings stay, and so do peers if `keep_peers`.
+    pub(crate) fn reset(&mut self, keep_peers: bool, cx: &mut Cx<'_>, owners: &mut Owners) {
+        self.supersede(cx);
+        self.forget_replicas(cx, owners);
+        if !keep_peers {
+            self.forget_peers(cx, owners);
+        }
+        cx.drop_link(self.primary.link);
+        if let Some(link) = cx.shared.links.get_mut(self.primary.link) {
+            link.restart_clock(cx.now);
+            link.tried_at = None;
+        }
+        self.odown_since = None;
+        self.leader = None;
+        self.attempt_at = None;
+        self.turn_at = None;
+        self.adoption = None;
+        self.primary.run_id.clear();
+        self.primary.down_since = None;
+        self.primary.last_down_at = None;
+        if let Some(data) = self.primary.data_mut() {
+            let fresh = DataNode::new(Role::Primary, cx.now);
+            *data = DataNode { info_at: data.info_at, info_text: data.info_text.take(), ..fresh };
+        }
+    }
+
+    /// Makes the instance at `to` the group's primary (sentinel.md 6.9); all others become its replicas.
+    pub(crate) fn switch(&mut self, to: Address, cx: &mut Cx<'_>, owners: &mut Owners) {
+        let old = self.primary.address.clone();
+        let others: Vec<Address> = self
+            .replicas
+            .values()
+            .map(|replica| replica.address.clone())
+            .chain((!old.same(&to)).then_some(old))
+            .filter(|address| !address.same(&to))
+            .collect();
+        self.reset(true, cx, owners);
+        self.primary.address = to;
+        if let Some(data) = self.primary.data_mut() {
+            *data = DataNode::new(Role::Primary, cx.now);
+        }
+        for address in others {
+            if let Some(key) = self.add_replica(address, cx, owners) {
+                cx.event(Level::Notice, "+slave", self, &Which::Replica(key), "");
+            }
+        }
+        cx.save();
+        cx.shared.touched.insert(self.id);
+    }
+
+    /// Closes the links of the primary and all replicas, so that they come back with other credentials.
+    pub(crate) fn drop_data_links(&mut self, cx: &mut Cx<'_>) {
+        for link in std::iter::once(&self.primary).chain(self.replicas.values()).map(|instance| instance.link) {
+            cx.drop_link(link);
+        }
+        cx.shared.touched.insert(self.id);
+    }
+
+    /// Runs the client-reconfig-script, if there is one.
+    pub(crate) fn queue_reconfig_script(&self, role: &str, from: &Address, to: &Address, cx: &mut Cx<'_>) {
+        let Some(script) = &self.options.client_reconfig_script else { return };
+        let hostnames = cx.shared.announce_hostnames;
+        let argv = vec![
+            script.clone(),
+            self.name.as_str().to_owned(),
+            role.to_owned(),
+            "start".to_owned(),
+            from.shown(hostnames),
+            from.port.to_string(),
+            to.shown(hostnames),
+            to.port.to_string(),
+        ];
+        cx.shared.scripts.queue(argv, cx.now);
+    }
+}
