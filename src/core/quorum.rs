@@ -1,1 +1,157 @@
-//! (being laid)
+//! O_DOWN: the opinions of the peers, asked for and answered (sentinel.md 4.8).
+
+use bytes::Bytes;
+
+use super::action::{Level, Observation, Phase};
+use super::group::{Group, Which};
+use super::instance::Instance;
+use super::link::{MAX_PENDING, Tag};
+use super::shared::{Cx, words};
+use super::spread;
+use super::time::Time;
+use crate::resp::Reply;
+
+/// An opinion older than so many ask-periods is none.
+const STALE: u32 = 5;
+/// A peer is not asked again sooner, whatever happens.
+const MIN_ASK: std::time::Duration = std::time::Duration::from_millis(20);
+/// How far apart daemons of neighbouring rank begin an election.
+const RANK_STEP_MS: u64 = 60;
+/// The part left to chance, so that two daemons that rank themselves alike part in the end.
+const CHANCE_MS: u64 = 15;
+
+impl Group {
+    /// The primary just became subjectively down: candidates are asked for fresh INFO, peers for their opinion.
+    pub(crate) fn primary_went_down(&mut self, cx: &mut Cx<'_>) {
+        self.ask_now = true;
+        self.ask_replicas_info(cx);
+    }
+
+    /// Asks INFO of all replicas at once.
+    pub(crate) fn ask_replicas_info(&mut self, cx: &mut Cx<'_>) {
+        for name in self.replicas.keys().cloned().collect::<Vec<_>>() {
+            self.ask_info(&Which::Replica(name), cx);
+        }
+    }
+
+    /// Counts opinions: `+odown`, `-odown`.
+    pub(crate) fn count_opinions(&mut self, cx: &mut Cx<'_>) {
+        self.void_stale_opinions(cx);
+        let opinions = 1 + self.peers.values().filter_map(Instance::peer).filter(|peer| peer.says_down).count();
+        let quorum = usize::try_from(self.options.quorum).unwrap_or(usize::MAX);
+        let down = self.primary.is_down() && opinions >= quorum;
+        if down && self.odown_since.is_none() {
+            self.odown_since = Some(cx.now);
+            self.turn_at = Some(cx.now + std::time::Duration::from_millis(self.turn_delay_ms(cx)));
+            let rest = format!(" #quorum {opinions}/{quorum}");
+            cx.event(Level::Warning, "+odown", self, &Which::Primary, &rest);
+            if let Some(since) = self.primary.down_since {
+                cx.observe(Observation::Phase { phase: Phase::Agree, took: cx.now.since(since) });
+            }
+        } else if !down && self.odown_since.is_some() {
+            self.odown_since = None;
+            self.turn_at = None;
+            cx.event(Level::Warning, "-odown", self, &Which::Primary, "");
+        }
+    }
+
+    /// All daemons rank each other alike, by a hash that differs for each epoch; the first begins at once, the others
+    /// in steps in which a vote of the first reaches them.
+    fn turn_delay_ms(&self, cx: &mut Cx<'_>) -> u64 {
+        let epoch = cx.shared.current_epoch + 1;
+        let weight = |run_id: &str| spread::hash(&[run_id, self.name.as_str()], epoch);
+        let own = weight(&cx.shared.my_id);
+        let before = self.peers.values().filter(|peer| !peer.is_down() && weight(&peer.run_id) < own).count();
+        match u64::try_from(before).unwrap_or(u64::MAX) {
+            0 => 0,
+            rank => rank.saturating_mul(RANK_STEP_MS) + cx.shared.spread.below(CHANCE_MS),
+        }
+    }
+
+    fn void_stale_opinions(&mut self, cx: &mut Cx<'_>) {
+        let patience = cx.shared.params.ask_period() * STALE;
+        let mut next: Option<Time> = None;
+        for peer in self.peers.values_mut().filter_map(Instance::peer_mut) {
+            let Some(answered_at) = peer.answered_at else { continue };
+            let end = answered_at + patience;
+            if end <= cx.now {
+                peer.says_down = false;
+                peer.leader = None;
+                peer.answered_at = None;
+            } else {
+                next = Some(next.map_or(end, |next| next.min(end)));
+            }
+        }
+        if let Some(end) = next {
+            cx.wake_at(end, "stale opinion");
+        }
+    }
+
+    /// Asks the peers whose opinion is due. While this daemon seeks votes the question asks for one.
+    pub(crate) fn ask_peers(&mut self, cx: &mut Cx<'_>) {
+        let at_once = std::mem::take(&mut self.ask_now);
+        if !self.primary.is_down() {
+            return;
+        }
+        let candidate = self.failover.as_ref().filter(|failover| failover.own_vote_saved);
+        let seeking = candidate.is_some();
+        let epoch = candidate.map_or(cx.shared.durable_epoch, |failover| failover.epoch).to_string();
+        let run_id = if seeking { cx.shared.my_id.clone() } else { "*".to_owned() };
+        let host = self.primary.address.shown(cx.shared.announce_hostnames);
+        let port = self.primary.address.port.to_string();
+        let period = cx.shared.params.ask_period();
+        for name in self.peers.keys().cloned().collect::<Vec<_>>() {
+            let Some(instance) = self.peers.get(&name) else { continue };
+            let (link, Some(peer)) = (instance.link, instance.peer()) else { continue };
+            let Some(state) = cx.shared.links.get(link) else { continue };
+            if state.command.is_none() || state.pending() >= MAX_PENDING * state.users {
+                continue;
+            }
+            let mut due = peer.asked_at.map_or(cx.now, |at| at + period);
+            if at_once {
+                due = peer.asked_at.map_or(cx.now, |at| if seeking { cx.now } else { at + MIN_ASK });
+            }
+            if !cx.due(due, "ask") {
+                self.ask_now |= at_once;
+                continue;
+            }
+            let words = words([
+                self.renamed("SENTINEL"),
+                "is-master-down-by-addr",
+                host.as_str(),
+                port.as_str(),
+                epoch.as_str(),
+                run_id.as_str(),
+            ]);
+            cx.send(link, words, Tag::IsDown(self.id));
+            if let Some(peer) = self.peers.get_mut(&name).and_then(Instance::peer_mut) {
+                peer.asked_at = Some(cx.now);
+            }
+            cx.wake_at(cx.now + period, "ask");
+        }
+    }
+
+    /// A peer's answer; anything malformed is no answer.
+    pub(crate) fn opinion(&mut self, which: &Which, reply: &Reply, cx: &mut Cx<'_>) {
+        let Some([Reply::Int(down), leader, Reply::Int(epoch)]) = reply.elements() else { return };
+        let (Reply::Bulk(leader), Ok(epoch)) = (leader, u64::try_from(*epoch)) else { return };
+        let Some(peer) = self.get_mut(which).and_then(Instance::peer_mut) else { return };
+        peer.says_down = *down == 1;
+        peer.answered_at = Some(cx.now);
+        if *leader == Bytes::from_static(b"*") {
+            return;
+        }
+        let leader = String::from_utf8_lossy(leader).into_owned();
+        let news = peer.leader_epoch != epoch || peer.leader.as_deref() != Some(&leader);
+        peer.leader = Some(leader.clone());
+        peer.leader_epoch = epoch;
+        if news && let Which::Peer(run_id) = which {
+            cx.log(Level::Notice, Some(self), format!("{run_id} voted for {leader} {epoch}"));
+        }
+    }
+
+    /// Daemons that could take part now, this one included (SENTINEL CKQUORUM).
+    pub(crate) fn usable(&self) -> usize {
+        1 + self.peers.values().filter(|peer| !peer.is_down()).count()
+    }
+}

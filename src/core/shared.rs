@@ -238,6 +238,11 @@ impl Cx<'_> {
 }
 
 impl Saves {
+    /// Whether that request is still unanswered.
+    pub(crate) fn is_waiting(&self, save: SaveNo) -> bool {
+        self.under_way.iter().any(|(waiting, _)| *waiting == save)
+    }
+
     /// Takes what waited for the saves up to `upto`; the highest epoch that they were asked at.
     pub(crate) fn answered(&mut self, upto: SaveNo, ok: bool) -> (Vec<Deferred>, Option<u64>) {
         self.failing = !ok;

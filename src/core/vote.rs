@@ -1,1 +1,105 @@
-//! (being laid)
+//! One vote per group and epoch, on the disk before it is given (sentinel.md 5.3).
+
+use super::action::{Actions, Level, Observation};
+use super::engine::Engine;
+use super::group::Group;
+use super::ids::{ClientId, SaveNo};
+use super::instance::Instance;
+use super::shared::{Cx, Deferred};
+use super::time::Time;
+use crate::resp::Reply;
+
+/// Epochs from here on are refused: nobody counts so far, and the last one would end all elections.
+const ABSURD_EPOCH: u64 = u64::MAX / 2;
+/// Sentinel's desynchronisation: by how much the start of an attempt is shifted at most.
+pub(crate) const DESYNC_MS: u64 = 1000;
+
+impl Engine {
+    /// SENTINEL IS-MASTER-DOWN-BY-ADDR: an opinion, and a vote if `run_id` is not `*`. The answer waits for the disk
+    /// if it rests on a vote or an epoch that is not there yet; if it can't get there, no vote is given.
+    #[allow(clippy::too_many_arguments)] // the words of the command
+    pub(crate) fn asked(
+        &mut self,
+        client: ClientId,
+        host: &str,
+        port: u16,
+        epoch: u64,
+        run_id: &str,
+        now: Time,
+        out: &mut Actions,
+    ) {
+        let (mut cx, parts) = self.split(now, out);
+        let names = &cx.shared.names;
+        let group = parts.groups.values_mut().find(|group| names.equals(&group.primary.address, host, port));
+        let Some(group) = group else {
+            cx.reply(client, answer(false, None));
+            return;
+        };
+        let down = group.primary.is_down() && !cx.shared.tilt.active();
+        // Whoever asks holds the primary down: its answer to our own question will say so.
+        if down {
+            group.ask_now = true;
+            cx.shared.touched.insert(group.id);
+        }
+        if run_id == "*" || epoch >= ABSURD_EPOCH {
+            cx.reply(client, answer(down, None));
+            return;
+        }
+        group.vote(epoch, run_id, &mut cx);
+        let given = group.leader.clone().map(|leader| (leader, group.leader_epoch));
+        let reply = answer(down, given);
+        match cx.shared.saves.vote {
+            Some(save) => {
+                let failed = answer(down, None);
+                cx.after(save, Deferred::Answer { client, saved: reply, failed });
+            }
+            None => cx.reply(client, reply),
+        }
+    }
+}
+
+fn answer(down: bool, vote: Option<(String, u64)>) -> Reply {
+    let (leader, epoch) = vote.unwrap_or_else(|| ("*".to_owned(), 0));
+    Reply::Array(vec![
+        Reply::Int(i64::from(down)),
+        Reply::bulk(leader),
+        Reply::Int(i64::try_from(epoch).unwrap_or(i64::MAX)),
+    ])
+}
+
+impl Group {
+    /// Votes if this epoch's vote is still free. The save that the vote waits for, if one was given.
+    pub(crate) fn vote(&mut self, epoch: u64, run_id: &str, cx: &mut Cx<'_>) -> Option<SaveNo> {
+        let mut save = None;
+        if epoch > cx.shared.current_epoch {
+            cx.shared.current_epoch = epoch;
+            save = Some(cx.save_vote());
+            cx.own_event(Level::Warning, "+new-epoch", epoch.to_string());
+        }
+        if self.leader_epoch < epoch && cx.shared.current_epoch <= epoch {
+            self.leader = Some(run_id.to_owned());
+            self.leader_epoch = epoch;
+            // One write serves both: it takes the state as it is when it begins, which is after this input.
+            save = save.or_else(|| Some(cx.save_vote()));
+            cx.group_event(Level::Warning, "+vote-for-leader", self, format!("{run_id} {epoch}"));
+            cx.observe(Observation::Vote);
+            if run_id != cx.shared.my_id {
+                self.attempt_at = Some(self.shifted_now(cx));
+            }
+        }
+        save
+    }
+
+    /// Now, shifted by Sentinel's bit of chance.
+    pub(crate) fn shifted_now(&self, cx: &mut Cx<'_>) -> Time {
+        cx.now + std::time::Duration::from_millis(cx.shared.spread.below(DESYNC_MS))
+    }
+
+    /// Votes that this daemon has in its own attempt's epoch, its own included.
+    pub(crate) fn votes_for_me(&self, epoch: u64, my_id: &str) -> usize {
+        let own = self.leader_epoch == epoch && self.leader.as_deref() == Some(my_id);
+        let others = self.peers.values().filter_map(Instance::peer);
+        usize::from(own)
+            + others.filter(|peer| peer.leader_epoch == epoch && peer.leader.as_deref() == Some(my_id)).count()
+    }
+}
