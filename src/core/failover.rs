@@ -1,1 +1,421 @@
-//! (being laid)
+//! The steps of a failover that this daemon leads (sentinel.md 6), each taken as soon as its condition holds.
+
+use std::time::Duration;
+
+use super::action::{Action, FailoverReason, FailoverResult, Level, Observation, Phase};
+use super::address::Address;
+use super::group::{Failover, Group, State, Which};
+use super::instance::{Instance, Reconf};
+use super::link::Tag;
+use super::registry::Owners;
+use super::select::{Candidate, best};
+use super::shared::{Cx, Deferred, words};
+use super::time::Time;
+
+/// How long the choice waits for fresh INFO of the candidates.
+const INFO_WAIT: Duration = Duration::from_millis(250);
+/// A candidate's last reply, and its INFO while the primary is down, may be older than a PING period by this factor.
+const PING_VALIDITY: u32 = 5;
+/// INFO of a candidate while the primary is well may be older than an INFO period by this factor.
+const INFO_VALIDITY: u32 = 3;
+/// A candidate may have been cut from its primary for so many times down-after, beside the time it was down.
+const LINK_DOWN_FACTOR: u32 = 10;
+
+impl Group {
+    /// One look at the whole group: everything that is due.
+    pub(crate) fn step(&mut self, cx: &mut Cx<'_>, owners: &mut Owners) {
+        for which in self.whiches() {
+            self.tend(&which, cx);
+        }
+        if cx.shared.tilt.active() {
+            self.ask_peers(cx);
+            return;
+        }
+        self.count_opinions(cx);
+        self.start_if_due(cx);
+        // Each round enters a later state, so there are few.
+        while self.advance(cx, owners) {}
+        self.ask_peers(cx);
+        if let Some(until) = self.blind_until
+            && cx.due(until, "blind after reset")
+        {
+            self.blind_until = None;
+        }
+    }
+
+    fn start_if_due(&mut self, cx: &mut Cx<'_>) {
+        let Some(turn_at) = self.turn_at else { return };
+        if self.failover.is_some() || self.odown_since.is_none() || self.adoption.is_some() {
+            return;
+        }
+        if let Some(attempt_at) = self.attempt_at {
+            let end = attempt_at + self.options.failover_timeout * 2;
+            if !cx.due(end, "next attempt") {
+                if self.delay_logged_for != Some(attempt_at) {
+                    self.delay_logged_for = Some(attempt_at);
+                    let seconds = end.since(cx.now).as_secs();
+                    let text = format!("Next failover delay: I will not start a failover before {seconds} s from now");
+                    cx.log(Level::Notice, Some(self), text);
+                }
+                return;
+            }
+        }
+        if cx.due(turn_at, "turn to start") {
+            self.start(false, cx);
+        }
+    }
+
+    /// SENTINEL FAILOVER. The error is the reply's text.
+    pub(crate) fn manual_failover(&mut self, cx: &mut Cx<'_>) -> Result<(), &'static str> {
+        if self.failover.is_some() || self.adoption.is_some() {
+            return Err("INPROG Failover already in progress");
+        }
+        if best(&self.candidates(cx)).is_none() {
+            return Err("NOGOODSLAVE No suitable replica to promote");
+        }
+        cx.log(Level::Notice, Some(self), format!("Executing user requested FAILOVER of '{}'", self.name));
+        self.start(true, cx);
+        Ok(())
+    }
+
+    fn start(&mut self, forced: bool, cx: &mut Cx<'_>) {
+        let epoch = cx.shared.current_epoch + 1;
+        cx.shared.current_epoch = epoch;
+        cx.own_event(Level::Warning, "+new-epoch", epoch.to_string());
+        self.failover = Some(Failover {
+            state: State::WaitStart,
+            state_at: cx.now,
+            epoch,
+            forced,
+            promoted: None,
+            own_vote_saved: false,
+            committing: None,
+            phase_at: cx.now,
+            timed_out: false,
+        });
+        cx.event(Level::Warning, "+try-failover", self, &Which::Primary, "");
+        self.attempt_at = Some(self.shifted_now(cx));
+        let my_id = cx.shared.my_id.clone();
+        if let Some(save) = self.vote(epoch, &my_id, cx) {
+            cx.after(save, Deferred::OwnVote { group: self.id, epoch });
+        }
+        cx.shared.touched.insert(self.id);
+    }
+
+    /// The own vote is on the disk, or can't be put there: then it is not counted, and nobody is asked for his.
+    pub(crate) fn own_vote_saved(&mut self, epoch: u64, ok: bool, cx: &mut Cx<'_>) {
+        if let Some(failover) = self.failover.as_mut().filter(|failover| failover.epoch == epoch && ok) {
+            failover.own_vote_saved = true;
+            self.ask_now = true;
+        }
+        cx.shared.touched.insert(self.id);
+    }
+
+    /// Takes one step if its condition holds.
+    fn advance(&mut self, cx: &mut Cx<'_>, owners: &mut Owners) -> bool {
+        match self.failover.as_ref().map(|failover| failover.state) {
+            None => false,
+            Some(State::WaitStart) => self.wait_start(cx),
+            Some(State::SelectReplica) => self.select_replica(cx),
+            Some(State::SendNoOne) => self.send_no_one(cx),
+            Some(State::WaitPromotion) => self.wait_promotion(cx),
+            Some(State::ReconfReplicas) => self.reconf_replicas(cx),
+            Some(State::UpdateConfig) => {
+                self.update_config(cx, owners);
+                false
+            }
+        }
+    }
+
+    fn enter(&mut self, state: State, cx: &Cx<'_>) {
+        if let Some(failover) = &mut self.failover {
+            failover.state = state;
+            failover.state_at = cx.now;
+        }
+    }
+
+    /// Reports the phase that just ended.
+    fn end_phase(&mut self, phase: Phase, cx: &mut Cx<'_>) {
+        if let Some(failover) = &mut self.failover {
+            let took = cx.now.since(failover.phase_at);
+            failover.phase_at = cx.now;
+            cx.observe(Observation::Phase { phase, took });
+        }
+    }
+
+    fn wait_start(&mut self, cx: &mut Cx<'_>) -> bool {
+        let Some(failover) = &self.failover else { return false };
+        let votes = self.votes_for_me(failover.epoch, &cx.shared.my_id);
+        let needed = self.majority().max(usize::try_from(self.options.quorum).unwrap_or(usize::MAX));
+        let elected = failover.own_vote_saved && (failover.forced || votes >= needed);
+        if !elected {
+            let patience = cx.shared.params.election_timeout().min(self.options.failover_timeout);
+            let end = self.attempt_at.unwrap_or(failover.state_at) + patience;
+            if cx.due(end, "election") {
+                cx.event(Level::Warning, "-failover-abort-not-elected", self, &Which::Primary, "");
+                self.abort(FailoverResult::NotElected, cx);
+            }
+            return false;
+        }
+        cx.event(Level::Warning, "+elected-leader", self, &Which::Primary, "");
+        self.end_phase(Phase::Elect, cx);
+        if cx.shared.crash_after_election {
+            crash(cx);
+            return false;
+        }
+        self.enter(State::SelectReplica, cx);
+        cx.event(Level::Warning, "+failover-state-select-slave", self, &Which::Primary, "");
+        self.ask_replicas_info(cx);
+        true
+    }
+
+    fn select_replica(&mut self, cx: &mut Cx<'_>) -> bool {
+        let Some(state_at) = self.failover.as_ref().map(|failover| failover.state_at) else { return false };
+        let awaited = self.replicas.values().any(|replica| {
+            let connected = cx.shared.links.get(replica.link).is_some_and(|link| link.command.is_some());
+            connected && !replica.is_down() && replica.data().is_some_and(|data| data.info_at < Some(state_at))
+        });
+        if awaited && !cx.due(state_at + INFO_WAIT, "fresh INFO") {
+            return false;
+        }
+        let Some(name) = best(&self.candidates(cx)).map(|candidate| candidate.name.clone()) else {
+            cx.event(Level::Warning, "-failover-abort-no-good-slave", self, &Which::Primary, "");
+            self.abort(FailoverResult::NoGoodReplica, cx);
+            return false;
+        };
+        if let Some(failover) = &mut self.failover {
+            failover.promoted = Some(name.clone());
+        }
+        let which = Which::Replica(name);
+        cx.event(Level::Warning, "+selected-slave", self, &which, "");
+        self.end_phase(Phase::Select, cx);
+        cx.event(Level::Notice, "+failover-state-send-slaveof-noone", self, &which, "");
+        self.enter(State::SendNoOne, cx);
+        true
+    }
+
+    /// All replicas as the choice looks at them.
+    fn candidates(&self, cx: &Cx<'_>) -> Vec<Candidate> {
+        let params = &cx.shared.params;
+        let ping_validity = params.ping_period() * PING_VALIDITY;
+        let info_validity =
+            if self.primary.is_down() { ping_validity } else { params.info_period() * INFO_VALIDITY };
+        let down_for = self.primary.down_since.map_or(Duration::ZERO, |since| cx.now.since(since));
+        let max_link_down = self.options.down_after.saturating_mul(LINK_DOWN_FACTOR).saturating_add(down_for);
+        let fit = |replica: &Instance| {
+            let (Some(data), Some(link)) = (replica.data(), cx.shared.links.get(replica.link)) else { return false };
+            !replica.is_down()
+                && !link.disconnected()
+                && cx.now.since(link.ok_at) <= ping_validity
+                && data.info_at.is_some_and(|at| cx.now.since(at) <= info_validity)
+                && Duration::from_millis(data.link_down_ms) <= max_link_down
+        };
+        let candidate = |replica: &Instance| Candidate {
+            name: replica.name.clone(),
+            run_id: replica.run_id.clone(),
+            priority: replica.data().map_or(0, |data| data.priority),
+            offset: replica.data().map_or(0, |data| data.offset),
+            unfit: !fit(replica),
+        };
+        self.replicas.values().map(candidate).collect()
+    }
+
+    /// The chosen replica and since when the present state holds.
+    fn chosen(&self) -> Option<(Which, Time)> {
+        let failover = self.failover.as_ref()?;
+        Some((Which::Replica(failover.promoted.clone()?), failover.state_at))
+    }
+
+    fn send_no_one(&mut self, cx: &mut Cx<'_>) -> bool {
+        let Some((which, state_at)) = self.chosen() else { return false };
+        if self.reconfigure(&which, None, cx) {
+            cx.event(Level::Notice, "+failover-state-wait-promotion", self, &which, "");
+            self.enter(State::WaitPromotion, cx);
+            self.ask_info(&which, cx);
+            return true;
+        }
+        self.abort_if_late(state_at, cx);
+        false
+    }
+
+    fn wait_promotion(&mut self, cx: &mut Cx<'_>) -> bool {
+        let Some((_, state_at)) = self.chosen() else { return false };
+        if self.failover.as_ref().is_some_and(|failover| failover.committing.is_none()) {
+            self.abort_if_late(state_at, cx);
+        }
+        false
+    }
+
+    fn abort_if_late(&mut self, state_at: Time, cx: &mut Cx<'_>) {
+        if cx.due(state_at + self.options.failover_timeout, "failover-timeout") {
+            cx.event(Level::Warning, "-failover-abort-slave-timeout", self, &Which::Primary, "");
+            self.abort(FailoverResult::ReplicaTimeout, cx);
+        }
+    }
+
+    /// The promotion is on the disk (or can't be put there; it is a fact all the same): it is announced.
+    pub(crate) fn committed(&mut self, epoch: u64, cx: &mut Cx<'_>) {
+        let Some(failover) = self.failover.as_mut().filter(|failover| failover.epoch == epoch) else { return };
+        let Some(name) = failover.promoted.clone() else { return };
+        if failover.state != State::WaitPromotion {
+            return;
+        }
+        failover.committing = None;
+        self.config_epoch = epoch;
+        self.enter(State::ReconfReplicas, cx);
+        let which = Which::Replica(name);
+        cx.event(Level::Warning, "+promoted-slave", self, &which, "");
+        self.end_phase(Phase::Promote, cx);
+        if cx.shared.crash_after_promotion {
+            crash(cx);
+            return;
+        }
+        cx.event(Level::Warning, "+failover-state-reconf-slaves", self, &Which::Primary, "");
+        let (from, to) = (self.primary.address.clone(), self.current().address.clone());
+        self.queue_reconfig_script("leader", &from, &to, cx);
+        self.publish_everywhere(cx);
+        cx.shared.touched.insert(self.id);
+    }
+
+    fn reconf_replicas(&mut self, cx: &mut Cx<'_>) -> bool {
+        let Some((promoted, state_at)) = self.chosen() else { return false };
+        let target = self.current().address.clone();
+        let timed_out = cx.due(state_at + self.options.failover_timeout, "failover-timeout");
+        let promoted_down = self.get(&promoted).is_some_and(Instance::is_down);
+        self.repoint_some(&promoted, &target, cx);
+        let waiting = self.replicas.values().any(|replica| {
+            let done = replica.data().is_some_and(|data| data.reconf == Reconf::Done);
+            promoted != Which::Replica(replica.name.clone()) && !done && !replica.is_down()
+        });
+        if !timed_out && (waiting || promoted_down) {
+            return false;
+        }
+        if timed_out && waiting {
+            if let Some(failover) = &mut self.failover {
+                failover.timed_out = true;
+            }
+            cx.event(Level::Warning, "+failover-end-for-timeout", self, &Which::Primary, "");
+        }
+        cx.event(Level::Warning, "+failover-end", self, &Which::Primary, "");
+        self.end_phase(Phase::Reconfigure, cx);
+        self.enter(State::UpdateConfig, cx);
+        if timed_out {
+            self.repoint_the_rest(&promoted, &target, cx);
+        }
+        true
+    }
+
+    /// Repoints replicas, `parallel-syncs` at a time.
+    fn repoint_some(&mut self, promoted: &Which, target: &Address, cx: &mut Cx<'_>) {
+        let limit = usize::try_from(self.options.parallel_syncs).unwrap_or(usize::MAX).max(1);
+        let patience = cx.shared.params.reconf_timeout();
+        let names: Vec<String> = self.replicas.keys().cloned().collect();
+        let mut busy = 0;
+        for name in &names {
+            let which = Which::Replica(name.clone());
+            match self.get(&which).and_then(Instance::data).map(|data| data.reconf) {
+                Some(Reconf::Sent(at)) if cx.due(at + patience, "slave-reconf-timeout") => {
+                    cx.event(Level::Notice, "-slave-reconf-sent-timeout", self, &which, "");
+                    self.set_reconf(&which, Reconf::Done);
+                }
+                Some(Reconf::Sent(_) | Reconf::InProgress) => busy += 1,
+                Some(Reconf::None | Reconf::Done) | None => {}
+            }
+        }
+        for name in names {
+            let which = Which::Replica(name);
+            let fresh = self.get(&which).and_then(Instance::data).is_some_and(|data| data.reconf == Reconf::None);
+            if busy >= limit || !fresh || which == *promoted || self.get(&which).is_some_and(Instance::is_down) {
+                continue;
+            }
+            if self.reconfigure(&which, Some(target), cx) {
+                self.set_reconf(&which, Reconf::Sent(cx.now));
+                cx.event(Level::Notice, "+slave-reconf-sent", self, &which, "");
+                self.ask_info(&which, cx);
+                cx.wake_at(cx.now + patience, "slave-reconf-timeout");
+                busy += 1;
+            }
+        }
+    }
+
+    /// After the time-out, a last try for all that were not told yet.
+    fn repoint_the_rest(&mut self, promoted: &Which, target: &Address, cx: &mut Cx<'_>) {
+        for name in self.replicas.keys().cloned().collect::<Vec<_>>() {
+            let which = Which::Replica(name);
+            let fresh = self.get(&which).and_then(Instance::data).is_some_and(|data| data.reconf == Reconf::None);
+            if which != *promoted && fresh && self.reconfigure(&which, Some(target), cx) {
+                cx.event(Level::Notice, "+slave-reconf-sent-be", self, &which, "");
+            }
+        }
+    }
+
+    fn set_reconf(&mut self, which: &Which, reconf: Reconf) {
+        if let Some(data) = self.get_mut(which).and_then(Instance::data_mut) {
+            data.reconf = reconf;
+        }
+    }
+
+    fn update_config(&mut self, cx: &mut Cx<'_>, owners: &mut Owners) {
+        let to = self.current().address.clone();
+        self.announce_switch(&to, cx);
+        if let Some(failover) = self.failover.take() {
+            let result = if failover.timed_out { FailoverResult::SwitchedLate } else { FailoverResult::Switched };
+            observe_end(&failover, result, cx);
+        }
+        self.switch(to, cx, owners);
+    }
+
+    /// Gives the attempt up; its start still spaces the next one.
+    fn abort(&mut self, result: FailoverResult, cx: &mut Cx<'_>) {
+        if let Some(failover) = self.failover.take() {
+            observe_end(&failover, result, cx);
+        }
+        // The turn is over; the next one comes when attempts are spaced far enough.
+        self.turn_at = self.odown_since.map(|_| cx.now);
+        cx.shared.touched.insert(self.id);
+    }
+
+    /// The attempt, if there is one, is overtaken by a reset, a removal or a newer configuration.
+    pub(crate) fn supersede(&mut self, cx: &mut Cx<'_>) {
+        if let Some(failover) = self.failover.take() {
+            observe_end(&failover, FailoverResult::Superseded, cx);
+        }
+    }
+
+    /// The transaction that gives a data node its role (sentinel.md 6.4): a primary without `target`. False, and
+    /// nothing sent, without a connection that stands.
+    pub(crate) fn reconfigure(&self, which: &Which, target: Option<&Address>, cx: &mut Cx<'_>) -> bool {
+        let Some(link) = self.get(which).map(|instance| instance.link) else { return false };
+        if cx.local_ip(link).is_none() {
+            return false;
+        }
+        let (host, port) = target.map_or_else(
+            || ("NO".to_owned(), "ONE".to_owned()),
+            |to| (to.shown(cx.shared.announce_hostnames), to.port.to_string()),
+        );
+        let (config, client) = (self.renamed("CONFIG"), self.renamed("CLIENT"));
+        let transaction = [
+            words([self.renamed("MULTI")]),
+            words([self.renamed("SLAVEOF"), &host, &port]),
+            words([config, "REWRITE"]),
+            words([client, "KILL", "TYPE", "normal"]),
+            words([client, "KILL", "TYPE", "pubsub"]),
+            words([self.renamed("EXEC")]),
+        ];
+        for command in transaction {
+            cx.send(link, command, Tag::Ignore);
+        }
+        true
+    }
+}
+
+fn observe_end(failover: &Failover, result: FailoverResult, cx: &mut Cx<'_>) {
+    let reason = if failover.forced { FailoverReason::Manual } else { FailoverReason::Down };
+    cx.observe(Observation::Failover { reason, result });
+}
+
+/// SENTINEL SIMULATE-FAILURE.
+fn crash(cx: &mut Cx<'_>) {
+    cx.log(Level::Warning, None, "Sentinel CRASH because of SENTINEL simulate-failure".to_owned());
+    cx.out.push(Action::Crash);
+}

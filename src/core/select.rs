@@ -1,1 +1,51 @@
-//! (being laid)
+//! Which replica is promoted (sentinel.md 6.3): a pure function over what is known of each.
+
+use std::cmp::Reverse;
+
+/// What the choice looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    pub(crate) name: String,
+    pub(crate) run_id: String,
+    pub(crate) priority: u32,
+    pub(crate) offset: u64,
+    /// Down, disconnected, silent, uninformed, or cut from the primary for too long.
+    pub(crate) unfit: bool,
+}
+
+/// The best: lowest priority number but not 0, then most data, then smallest run id, an unknown one last.
+pub(crate) fn best(candidates: &[Candidate]) -> Option<&Candidate> {
+    candidates.iter().filter(|candidate| !candidate.unfit && candidate.priority != 0).min_by_key(|candidate| {
+        let run_id = candidate.run_id.to_ascii_lowercase();
+        (candidate.priority, Reverse(candidate.offset), run_id.is_empty(), run_id, candidate.name.clone())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidate(name: &str, priority: u32, offset: u64, run_id: &str) -> Candidate {
+        Candidate { name: name.to_owned(), run_id: run_id.to_owned(), priority, offset, unfit: false }
+    }
+
+    fn choice(candidates: &[Candidate]) -> Option<&str> {
+        best(candidates).map(|candidate| candidate.name.as_str())
+    }
+
+    #[test]
+    fn priority_then_offset_then_run_id() {
+        let a = candidate("a", 100, 5, "b");
+        assert_eq!(choice(&[a.clone(), candidate("b", 10, 1, "z")]), Some("b"));
+        assert_eq!(choice(&[a.clone(), candidate("b", 100, 6, "z")]), Some("b"));
+        assert_eq!(choice(&[a.clone(), candidate("b", 100, 5, "A")]), Some("b"), "without regard to case");
+        assert_eq!(choice(&[candidate("b", 100, 5, ""), a]), Some("a"), "unknown run id last");
+    }
+
+    #[test]
+    fn the_unfit_and_priority_zero_are_never_chosen() {
+        let unfit = Candidate { unfit: true, ..candidate("a", 1, 9, "a") };
+        assert_eq!(choice(&[unfit, candidate("b", 0, 9, "a")]), None);
+        assert_eq!(choice(&[]), None);
+    }
+}

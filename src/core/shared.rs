@@ -41,8 +41,8 @@ pub(crate) struct Saves {
     pub(crate) deferred: VecDeque<(SaveNo, Deferred)>,
     /// The newest request that holds a vote or an epoch, until it is answered.
     pub(crate) vote: Option<SaveNo>,
-    /// Whether the newest answer was a failure.
-    pub(crate) failing: bool,
+    /// The last vote or epoch did not reach the disk, and nothing has since.
+    pub(crate) vote_failed: bool,
 }
 
 /// See the module.
@@ -245,7 +245,6 @@ impl Saves {
 
     /// Takes what waited for the saves up to `upto`; the highest epoch that they were asked at.
     pub(crate) fn answered(&mut self, upto: SaveNo, ok: bool) -> (Vec<Deferred>, Option<u64>) {
-        self.failing = !ok;
         let mut epoch = None;
         while let Some(&(save, at)) = self.under_way.front()
             && save <= upto
@@ -255,7 +254,9 @@ impl Saves {
         }
         if self.vote.is_some_and(|vote| vote <= upto) {
             self.vote = None;
+            self.vote_failed = !ok;
         }
+        self.vote_failed &= !ok;
         let mut done = Vec::new();
         let mut rest = VecDeque::new();
         for (save, what) in self.deferred.drain(..) {

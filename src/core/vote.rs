@@ -48,6 +48,9 @@ impl Engine {
         group.vote(epoch, run_id, &mut cx);
         let given = group.leader.clone().map(|leader| (leader, group.leader_epoch));
         let reply = answer(down, given);
+        if cx.shared.saves.vote_failed && cx.shared.saves.vote.is_none() {
+            cx.save_vote();
+        }
         match cx.shared.saves.vote {
             Some(save) => {
                 let failed = answer(down, None);
