@@ -28,11 +28,7 @@ pub(crate) struct Address {
 impl Address {
     /// The address to show: the host with `announce-hostnames`, else the IP, empty while unknown.
     pub(crate) fn shown(&self, hostnames: bool) -> String {
-        if hostnames {
-            self.host.clone()
-        } else {
-            self.ip.map(|ip| ip.to_string()).unwrap_or_default()
-        }
+        if hostnames { self.host.clone() } else { self.ip.map(|ip| ip.to_string()).unwrap_or_default() }
     }
 
     /// `host:port`, `[v6]:port`: the name of a replica.
@@ -85,6 +81,11 @@ pub(crate) enum Lookup {
 }
 
 impl Names {
+    /// Nothing known yet; names are asked for only if `enabled`.
+    pub(crate) fn new(enabled: bool) -> Self {
+        Self { enabled, ..Self::default() }
+    }
+
     /// Looks `host` up, asking the resolver when nothing fresh is known. A stale address is given while asking.
     pub(crate) fn lookup(&mut self, host: &str, now: Time, out: &mut Vec<Action>) -> Lookup {
         if let Ok(ip) = host.parse() {
@@ -94,7 +95,8 @@ impl Names {
             return Lookup::Disabled;
         }
         if !self.entries.contains_key(host) && self.entries.len() >= NAMES {
-            let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.wanted_at).map(|(name, _)| name.clone());
+            let oldest =
+                self.entries.iter().min_by_key(|(_, entry)| entry.wanted_at).map(|(name, _)| name.clone());
             if let Some(name) = oldest {
                 self.entries.remove(&name);
             }
@@ -116,9 +118,9 @@ impl Names {
 
     /// What is known without asking.
     pub(crate) fn known(&self, host: &str) -> Option<IpAddr> {
-        host.parse().ok().or_else(|| {
-            if self.enabled { self.entries.get(host).and_then(|entry| entry.ip) } else { None }
-        })
+        host.parse()
+            .ok()
+            .or_else(|| if self.enabled { self.entries.get(host).and_then(|entry| entry.ip) } else { None })
     }
 
     /// Records an answer; the host it was about.

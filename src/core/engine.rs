@@ -79,7 +79,7 @@ impl Engine {
             sentinel_pass: settings.sentinel_pass,
             log_level,
             params: Params::default(),
-            names: Names { enabled: settings.resolve_hostnames, ..Names::default() },
+            names: Names::new(settings.resolve_hostnames),
             links: Links::default(),
             peer_links: BTreeMap::new(),
             scripts: Scripts::default(),
@@ -116,7 +116,13 @@ impl Engine {
         }
         cx.log(Level::Notice, None, format!("Sentinel ID is {id}"));
         for group in groups.groups.values() {
-            cx.event(Level::Warning, "+monitor", group, &Which::Primary, &format!(" quorum {}", group.options.quorum));
+            cx.event(
+                Level::Warning,
+                "+monitor",
+                group,
+                &Which::Primary,
+                &format!(" quorum {}", group.options.quorum),
+            );
             cx.shared.touched.insert(group.id);
         }
         self.settle(now, out);
@@ -228,7 +234,11 @@ impl Engine {
             self.shared.touched.extend(self.groups.keys());
         }
         let end = self.shared.tilt.since().map(|since| since + period);
-        let next = if self.groups.is_empty() { end } else { Some(end.map_or(now + BEAT, |end| end.min(now + BEAT))) };
+        let next = if self.groups.is_empty() {
+            end
+        } else {
+            Some(end.map_or(now + BEAT, |end| end.min(now + BEAT)))
+        };
         self.timers.set(Key::Tilt, next.map(|at| (at, "beat")));
     }
 
@@ -360,7 +370,9 @@ impl Engine {
         for what in done {
             let (mut cx, parts) = self.split(now, out);
             match what {
-                Deferred::Answer { client, saved, failed } => cx.reply(client, if ok { saved } else { failed }),
+                Deferred::Answer { client, saved, failed } => {
+                    cx.reply(client, if ok { saved } else { failed })
+                }
                 Deferred::OwnVote { group, epoch } => {
                     if let Some(group) = parts.groups.get_mut(&group) {
                         group.own_vote_saved(epoch, ok, &mut cx);
@@ -400,9 +412,10 @@ impl Engine {
                 self.shared.touched.insert(group.id);
             }
         }
-        let (ready, rest) = std::mem::take(&mut self.waiting).into_iter().partition(|waiting| match waiting {
-            Waiting::Hello { host: name, .. } | Waiting::Monitor { host: name, .. } => *name == host,
-        });
+        let (ready, rest) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|waiting| match waiting {
+                Waiting::Hello { host: name, .. } | Waiting::Monitor { host: name, .. } => *name == host,
+            });
         self.waiting = rest;
         let ready: VecDeque<Waiting> = ready;
         for waiting in ready {

@@ -54,7 +54,9 @@ impl Group {
                 if self.delay_logged_for != Some(attempt_at) {
                     self.delay_logged_for = Some(attempt_at);
                     let seconds = end.since(cx.now).as_secs();
-                    let text = format!("Next failover delay: I will not start a failover before {seconds} s from now");
+                    let text = format!(
+                        "Next failover delay: I will not start a failover before {seconds} s from now"
+                    );
                     cx.log(Level::Notice, Some(self), text);
                 }
                 return;
@@ -173,7 +175,9 @@ impl Group {
         let Some(state_at) = self.failover.as_ref().map(|failover| failover.state_at) else { return false };
         let awaited = self.replicas.values().any(|replica| {
             let connected = cx.shared.links.get(replica.link).is_some_and(|link| link.command.is_some());
-            connected && !replica.is_down() && replica.data().is_some_and(|data| data.info_at < Some(state_at))
+            connected
+                && !replica.is_down()
+                && replica.data().is_some_and(|data| data.info_at < Some(state_at))
         });
         if awaited && !cx.due(state_at + INFO_WAIT, "fresh INFO") {
             return false;
@@ -203,7 +207,9 @@ impl Group {
         let down_for = self.primary.down_since.map_or(Duration::ZERO, |since| cx.now.since(since));
         let max_link_down = self.options.down_after.saturating_mul(LINK_DOWN_FACTOR).saturating_add(down_for);
         let fit = |replica: &Instance| {
-            let (Some(data), Some(link)) = (replica.data(), cx.shared.links.get(replica.link)) else { return false };
+            let (Some(data), Some(link)) = (replica.data(), cx.shared.links.get(replica.link)) else {
+                return false;
+            };
             !replica.is_down()
                 && !link.disconnected()
                 && cx.now.since(link.ok_at) <= ping_validity
@@ -255,7 +261,9 @@ impl Group {
 
     /// The promotion is on the disk (or can't be put there; it is a fact all the same): it is announced.
     pub(crate) fn committed(&mut self, epoch: u64, cx: &mut Cx<'_>) {
-        let Some(failover) = self.failover.as_mut().filter(|failover| failover.epoch == epoch) else { return };
+        let Some(failover) = self.failover.as_mut().filter(|failover| failover.epoch == epoch) else {
+            return;
+        };
         let Some(name) = failover.promoted.clone() else { return };
         if failover.state != State::WaitPromotion {
             return;
@@ -324,8 +332,13 @@ impl Group {
         }
         for name in names {
             let which = Which::Replica(name);
-            let fresh = self.get(&which).and_then(Instance::data).is_some_and(|data| data.reconf == Reconf::None);
-            if busy >= limit || !fresh || which == *promoted || self.get(&which).is_some_and(Instance::is_down) {
+            let fresh =
+                self.get(&which).and_then(Instance::data).is_some_and(|data| data.reconf == Reconf::None);
+            if busy >= limit
+                || !fresh
+                || which == *promoted
+                || self.get(&which).is_some_and(Instance::is_down)
+            {
                 continue;
             }
             if self.reconfigure(&which, Some(target), cx) {
@@ -342,7 +355,8 @@ impl Group {
     fn repoint_the_rest(&mut self, promoted: &Which, target: &Address, cx: &mut Cx<'_>) {
         for name in self.replicas.keys().cloned().collect::<Vec<_>>() {
             let which = Which::Replica(name);
-            let fresh = self.get(&which).and_then(Instance::data).is_some_and(|data| data.reconf == Reconf::None);
+            let fresh =
+                self.get(&which).and_then(Instance::data).is_some_and(|data| data.reconf == Reconf::None);
             if which != *promoted && fresh && self.reconfigure(&which, Some(target), cx) {
                 cx.event(Level::Notice, "+slave-reconf-sent-be", self, &which, "");
             }
@@ -359,7 +373,8 @@ impl Group {
         let to = self.current().address.clone();
         self.announce_switch(&to, cx);
         if let Some(failover) = self.failover.take() {
-            let result = if failover.timed_out { FailoverResult::SwitchedLate } else { FailoverResult::Switched };
+            let result =
+                if failover.timed_out { FailoverResult::SwitchedLate } else { FailoverResult::Switched };
             observe_end(&failover, result, cx);
         }
         self.switch(to, cx, owners);

@@ -169,7 +169,7 @@ impl Group {
 
     /// Votes needed: a majority of all known daemons, this one included, dead ones too.
     pub(crate) fn majority(&self) -> usize {
-        (self.peers.len() + 1) / 2 + 1
+        self.peers.len().div_ceil(2) + 1
     }
 
     /// The word to send for a command.

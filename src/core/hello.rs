@@ -54,7 +54,9 @@ impl<'a> Hello<'a> {
 /// The payload of a message on a subscription to [`CHANNEL`].
 pub(crate) fn message(reply: &Reply) -> Option<&str> {
     match reply.elements()? {
-        [kind, channel, payload] if kind.text() == Some("message") && channel.text() == Some(CHANNEL) => payload.text(),
+        [kind, channel, payload] if kind.text() == Some("message") && channel.text() == Some(CHANNEL) => {
+            payload.text()
+        }
         _ => None,
     }
 }
@@ -182,7 +184,8 @@ impl Engine {
                 cx.event(Level::Notice, "+sentinel-address-update", group, &which, &rest);
             }
         } else {
-            let replaced = group.peers.iter().find(|(_, peer)| peer.address.same(&at)).map(|(old, _)| old.clone());
+            let replaced =
+                group.peers.iter().find(|(_, peer)| peer.address.same(&at)).map(|(old, _)| old.clone());
             if let Some(old) = replaced {
                 // The process at that address has a new identity: its old one is dead everywhere.
                 cx.event(Level::Notice, "+sentinel-invalid-addr", group, &Which::Peer(old.clone()), "");
@@ -217,8 +220,12 @@ impl Group {
         }
         cx.shared.current_epoch = cx.shared.current_epoch.max(hello.config_epoch);
         let save = cx.save();
-        self.adoption =
-            Some(Adoption { from: hello.run_id.to_owned(), address: primary, epoch: hello.config_epoch, save });
+        self.adoption = Some(Adoption {
+            from: hello.run_id.to_owned(),
+            address: primary,
+            epoch: hello.config_epoch,
+            save,
+        });
         cx.after(save, Deferred::Adopt { group: self.id });
     }
 
@@ -247,8 +254,14 @@ impl Group {
     pub(crate) fn announce_switch(&self, to: &Address, cx: &mut Cx<'_>) {
         let hostnames = cx.shared.announce_hostnames;
         let old = &self.primary.address;
-        let payload =
-            format!("{} {} {} {} {}", self.name, old.shown(hostnames), old.port, to.shown(hostnames), to.port);
+        let payload = format!(
+            "{} {} {} {} {}",
+            self.name,
+            old.shown(hostnames),
+            old.port,
+            to.shown(hostnames),
+            to.port
+        );
         cx.group_event(Level::Warning, "+switch-master", self, payload);
     }
 }
@@ -262,9 +275,18 @@ mod tests {
         let text = "10.0.0.1,26379,abc,7,mymaster,::1,6379,6";
         let hello = Hello::parse(text).unwrap();
         assert_eq!((hello.host, hello.port, hello.run_id, hello.epoch), ("10.0.0.1", 26379, "abc", 7));
-        assert_eq!((hello.group, hello.primary_host, hello.primary_port, hello.config_epoch), ("mymaster", "::1", 6379, 6));
-        for bad in ["", "a,1,b,2,c,d,3", "a,1,b,2,c,d,3,4,5", "a,x,b,2,c,d,3,4", "a,1,b,-2,c,d,3,4", "a,99999,b,2,c,d,3,4"]
-        {
+        assert_eq!(
+            (hello.group, hello.primary_host, hello.primary_port, hello.config_epoch),
+            ("mymaster", "::1", 6379, 6)
+        );
+        for bad in [
+            "",
+            "a,1,b,2,c,d,3",
+            "a,1,b,2,c,d,3,4,5",
+            "a,x,b,2,c,d,3,4",
+            "a,1,b,-2,c,d,3,4",
+            "a,99999,b,2,c,d,3,4",
+        ] {
             assert_eq!(Hello::parse(bad), None, "{bad}");
         }
     }

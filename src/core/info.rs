@@ -44,7 +44,8 @@ impl<'a> Facts<'a> {
                     }
                 }
                 "master_link_down_since_seconds" => {
-                    facts.link_down_ms = value.parse::<i64>().map_or(0, |s| s.max(0).unsigned_abs().saturating_mul(1000));
+                    facts.link_down_ms =
+                        value.parse::<i64>().map_or(0, |s| s.max(0).unsigned_abs().saturating_mul(1000));
                 }
                 "master_host" => host = Some(value),
                 "master_port" => facts.primary = host.zip(value.parse().ok()),
@@ -192,7 +193,11 @@ impl Group {
         let wait = cx.shared.params.publish_period() * 4;
         let Some(replica) = self.replicas.get(name) else { return };
         let long_enough = replica.data().is_some_and(|data| cx.now.since(data.role_at) > wait);
-        if self.failover.is_none() && long_enough && replica.quiet_for(wait, cx.now) && self.primary_is_sane(cx) {
+        if self.failover.is_none()
+            && long_enough
+            && replica.quiet_for(wait, cx.now)
+            && self.primary_is_sane(cx)
+        {
             self.repoint(name, "+convert-to-slave", cx);
         }
     }

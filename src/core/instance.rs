@@ -121,7 +121,14 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub(crate) const fn new(now: Time) -> Self {
-        Self { hello_at: now, says_down: false, answered_at: None, asked_at: None, leader: None, leader_epoch: 0 }
+        Self {
+            hello_at: now,
+            says_down: false,
+            answered_at: None,
+            asked_at: None,
+            leader: None,
+            leader_epoch: 0,
+        }
     }
 }
 

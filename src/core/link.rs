@@ -170,7 +170,8 @@ impl Links {
         if link.users > 0 {
             return Vec::new();
         }
-        let conns: Vec<ConnId> = [&link.command, &link.pubsub].into_iter().flatten().map(|conn| conn.id).collect();
+        let conns: Vec<ConnId> =
+            [&link.command, &link.pubsub].into_iter().flatten().map(|conn| conn.id).collect();
         for conn in &conns {
             self.by_conn.remove(conn);
         }

@@ -40,7 +40,8 @@ impl Group {
         if instance.address.port == 0 || !link.disconnected() {
             return;
         }
-        let (command_missing, pubsub_missing) = (link.command.is_none(), link.data_node && link.pubsub.is_none());
+        let (command_missing, pubsub_missing) =
+            (link.command.is_none(), link.data_node && link.pubsub.is_none());
         if let Some(tried_at) = link.tried_at {
             let period = cx.shared.params.ping_period();
             if !cx.due(tried_at + period, "reconnect") {
@@ -134,14 +135,17 @@ impl Group {
     fn drop_stale_link(&mut self, which: &Which, cx: &mut Cx<'_>) {
         let Some(instance) = self.get(which) else { return };
         let Some(link) = cx.shared.links.get(instance.link) else { return };
-        let (min_age, patience) = (cx.shared.params.min_link_reconnect_period(), half(self.options.down_after));
+        let (min_age, patience) =
+            (cx.shared.params.min_link_reconnect_period(), half(self.options.down_after));
         let command = link.command.as_ref().and_then(|conn| {
             let owed = link.owed_since? + patience;
             Some((conn.id, (conn.opened_at + min_age).max(owed).max(link.pong_at + patience)))
         });
         let quiet = cx.shared.params.publish_period() * 3;
-        let pubsub =
-            link.pubsub.as_ref().map(|conn| (conn.id, (conn.opened_at + min_age).max(link.pubsub_heard_at + quiet)));
+        let pubsub = link
+            .pubsub
+            .as_ref()
+            .map(|conn| (conn.id, (conn.opened_at + min_age).max(link.pubsub_heard_at + quiet)));
         for (conn, at) in [command, pubsub].into_iter().flatten() {
             if cx.due(at, "silent link") {
                 cx.shared.links.forget_conn(conn);
@@ -159,7 +163,9 @@ impl Group {
             return;
         }
         let ping_period = self.options.down_after.min(cx.shared.params.ping_period());
-        let ping_due = link.ping_sent_at.map_or(cx.now, |sent| (sent + half(ping_period)).max(link.pong_at + ping_period));
+        let ping_due = link
+            .ping_sent_at
+            .map_or(cx.now, |sent| (sent + half(ping_period)).max(link.pong_at + ping_period));
         if let Some(info_due) = self.info_due(instance, cx)
             && cx.due(info_due, "info")
         {
@@ -192,7 +198,8 @@ impl Group {
             }
         }
         // An unanswered request is not repeated faster than Sentinel would ask at its calmest in a failover.
-        let unanswered = data.info_sent_at.filter(|_| data.info_pending > 0).map(|sent| sent + period.max(FAST_INFO));
+        let unanswered =
+            data.info_sent_at.filter(|_| data.info_pending > 0).map(|sent| sent + period.max(FAST_INFO));
         Some(unanswered.or(data.info_at.map(|at| at + period)).unwrap_or(cx.now))
     }
 

@@ -37,7 +37,8 @@ impl Group {
     /// Counts opinions: `+odown`, `-odown`.
     pub(crate) fn count_opinions(&mut self, cx: &mut Cx<'_>) {
         self.void_stale_opinions(cx);
-        let opinions = 1 + self.peers.values().filter_map(Instance::peer).filter(|peer| peer.says_down).count();
+        let opinions =
+            1 + self.peers.values().filter_map(Instance::peer).filter(|peer| peer.says_down).count();
         let quorum = usize::try_from(self.options.quorum).unwrap_or(usize::MAX);
         let down = self.primary.is_down() && opinions >= quorum;
         if down && self.odown_since.is_none() {

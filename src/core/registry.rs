@@ -147,7 +147,12 @@ impl Group {
     }
 
     /// Adds a replica unless one is known at that address. Its key if it is new.
-    pub(crate) fn add_replica(&mut self, at: Address, cx: &mut Cx<'_>, owners: &mut Owners) -> Option<String> {
+    pub(crate) fn add_replica(
+        &mut self,
+        at: Address,
+        cx: &mut Cx<'_>,
+        owners: &mut Owners,
+    ) -> Option<String> {
         let key = at.shown_with_port(cx.shared.announce_hostnames);
         let key = if at.ip.is_none() { at.shown_with_port(true) } else { key };
         if self.replicas.contains_key(&key) || self.replicas.values().any(|known| known.address.same(&at)) {
@@ -254,7 +259,8 @@ impl Group {
 
     /// Closes the links of the primary and all replicas, so that they come back with other credentials.
     pub(crate) fn drop_data_links(&mut self, cx: &mut Cx<'_>) {
-        for link in std::iter::once(&self.primary).chain(self.replicas.values()).map(|instance| instance.link) {
+        for link in std::iter::once(&self.primary).chain(self.replicas.values()).map(|instance| instance.link)
+        {
             cx.drop_link(link);
         }
         cx.shared.touched.insert(self.id);

@@ -15,10 +15,12 @@ pub(crate) struct Candidate {
 
 /// The best: lowest priority number but not 0, then most data, then smallest run id, an unknown one last.
 pub(crate) fn best(candidates: &[Candidate]) -> Option<&Candidate> {
-    candidates.iter().filter(|candidate| !candidate.unfit && candidate.priority != 0).min_by_key(|candidate| {
-        let run_id = candidate.run_id.to_ascii_lowercase();
-        (candidate.priority, Reverse(candidate.offset), run_id.is_empty(), run_id, candidate.name.clone())
-    })
+    candidates.iter().filter(|candidate| !candidate.unfit && candidate.priority != 0).min_by_key(
+        |candidate| {
+            let run_id = candidate.run_id.to_ascii_lowercase();
+            (candidate.priority, Reverse(candidate.offset), run_id.is_empty(), run_id, candidate.name.clone())
+        },
+    )
 }
 
 #[cfg(test)]

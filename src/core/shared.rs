@@ -138,7 +138,14 @@ impl Cx<'_> {
     }
 
     /// An event about an instance: its description, then `rest`. A warning runs the notification script.
-    pub(crate) fn event(&mut self, level: Level, name: &'static str, group: &Group, which: &Which, rest: &str) {
+    pub(crate) fn event(
+        &mut self,
+        level: Level,
+        name: &'static str,
+        group: &Group,
+        which: &Which,
+        rest: &str,
+    ) {
         let payload = format!("{}{rest}", self.describe(group, which));
         let run_id = group.get(which).map(|instance| instance.run_id.clone()).filter(|id| !id.is_empty());
         self.emit(level, name, payload, Some(group), run_id);
@@ -224,7 +231,8 @@ impl Cx<'_> {
     /// Closes both connections of a link, which stays.
     pub(crate) fn drop_link(&mut self, link: LinkId) {
         let Some(state) = self.shared.links.get(link) else { return };
-        let conns: Vec<_> = [&state.command, &state.pubsub].into_iter().flatten().map(|conn| conn.id).collect();
+        let conns: Vec<_> =
+            [&state.command, &state.pubsub].into_iter().flatten().map(|conn| conn.id).collect();
         for conn in conns {
             self.shared.links.forget_conn(conn);
             self.out.push(Action::Close { conn });

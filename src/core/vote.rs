@@ -103,6 +103,8 @@ impl Group {
         let own = self.leader_epoch == epoch && self.leader.as_deref() == Some(my_id);
         let others = self.peers.values().filter_map(Instance::peer);
         usize::from(own)
-            + others.filter(|peer| peer.leader_epoch == epoch && peer.leader.as_deref() == Some(my_id)).count()
+            + others
+                .filter(|peer| peer.leader_epoch == epoch && peer.leader.as_deref() == Some(my_id))
+                .count()
     }
 }
