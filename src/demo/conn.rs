@@ -1,0 +1,151 @@
+//! A small client for the demo: one connection, one request at a time, every wait bounded.
+//!
+//! It decodes with a codec of its own rather than the daemon's, so that what the demo shows was understood by somebody
+//! else. It only ever talks to processes that the demo itself started.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use redis_protocol::codec::Resp2;
+use redis_protocol::resp2::types::BytesFrame;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_util::codec::{Decoder, Encoder};
+
+use crate::resp::Reply;
+
+/// Most bytes of one reply.
+const MAX_REPLY: usize = 8 << 20;
+
+/// A connection to 127.0.0.1.
+pub(super) struct Conn {
+    stream: TcpStream,
+    input: BytesMut,
+    codec: Resp2,
+    limit: Duration,
+}
+
+impl Conn {
+    /// Connect to `port`; the connection and every later answer may take `limit` at most.
+    pub(super) async fn open(port: u16, limit: Duration) -> io::Result<Self> {
+        let stream = within(limit, TcpStream::connect(("127.0.0.1", port))).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, input: BytesMut::new(), codec: Resp2::default(), limit })
+    }
+
+    /// Send one request and wait for its answer. An error reply is an answer.
+    pub(super) async fn ask(&mut self, args: &[&str]) -> io::Result<Reply> {
+        within(self.limit, async {
+            self.send(args).await?;
+            self.receive().await
+        })
+        .await
+    }
+
+    /// Send one request without waiting.
+    pub(super) async fn send(&mut self, args: &[&str]) -> io::Result<()> {
+        let words = args.iter().map(|word| BytesFrame::BulkString(word.as_bytes().to_vec().into())).collect();
+        let mut out = BytesMut::new();
+        self.codec.encode(BytesFrame::Array(words), &mut out).map_err(io::Error::other)?;
+        while out.has_remaining() {
+            self.stream.write_buf(&mut out).await?;
+        }
+        Ok(())
+    }
+
+    /// The next reply or message, however long it takes. Nothing is lost when the future is dropped.
+    pub(super) async fn receive(&mut self) -> io::Result<Reply> {
+        loop {
+            if let Some(frame) = self.codec.decode(&mut self.input).map_err(io::Error::other)? {
+                return Ok(reply(frame));
+            }
+            if self.input.len() > MAX_REPLY {
+                return Err(io::Error::other("the reply is too long"));
+            }
+            if self.stream.read_buf(&mut self.input).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+}
+
+/// One question on a connection of its own.
+pub(super) async fn ask(port: u16, limit: Duration, args: &[&str]) -> io::Result<Reply> {
+    Conn::open(port, limit).await?.ask(args).await
+}
+
+/// `work`, or an error when `limit` is over.
+async fn within<T>(limit: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(limit, work).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+fn reply(frame: BytesFrame) -> Reply {
+    match frame {
+        BytesFrame::SimpleString(text) => Reply::Simple(String::from_utf8_lossy(&text).into_owned().into()),
+        BytesFrame::Error(text) => Reply::error(text.to_string()),
+        BytesFrame::Integer(value) => Reply::Int(value),
+        BytesFrame::BulkString(bytes) => Reply::Bulk(bytes),
+        BytesFrame::Array(items) => Reply::Array(items.into_iter().map(reply).collect()),
+        BytesFrame::Null => Reply::Nil,
+    }
+}
+
+/// The words of an array of texts; empty for anything else.
+pub(super) fn words(reply: &Reply) -> Vec<&str> {
+    reply.elements().unwrap_or_default().iter().filter_map(Reply::text).collect()
+}
+
+/// A field of a flat array of names and values in turn.
+pub(super) fn field<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
+    let words = words(reply);
+    words.chunks_exact(2).find(|pair| pair[0] == name).map(|pair| pair[1])
+}
+
+/// A line `name:value` of INFO's text.
+pub(super) fn info_line<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+}
+
+/// A reply in a few words, for error messages.
+pub(super) fn shown(reply: &Reply) -> String {
+    match reply {
+        Reply::Simple(text) | Reply::Error(text) => text.to_string(),
+        Reply::Bulk(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        Reply::Int(value) => value.to_string(),
+        Reply::Nil | Reply::NilArray => "nothing".to_owned(),
+        Reply::Array(_) | Reply::Map(_) | Reply::Set(_) | Reply::Push(_) => words(reply).join(" "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_fields_and_lines() {
+        let reply = Reply::Array(["name", "demo", "flags", "master"].map(Reply::bulk).to_vec());
+        assert_eq!(field(&reply, "flags"), Some("master"));
+        assert_eq!(field(&reply, "master"), None);
+        let info = "# Replication\r\nrole:slave\r\nmaster_link_status:up\r\n";
+        assert_eq!(info_line(info, "role"), Some("slave"));
+        assert_eq!(info_line(info, "master_link_status"), Some("up"));
+        assert_eq!(info_line(info, "master"), None);
+    }
+
+    #[test]
+    fn a_frame_keeps_its_kind() {
+        let nested = BytesFrame::Array(vec![BytesFrame::Null, BytesFrame::Integer(3)]);
+        assert_eq!(reply(nested), Reply::Array(vec![Reply::Nil, Reply::Int(3)]));
+        assert_eq!(shown(&reply(BytesFrame::Error("ERR no".into()))), "ERR no");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_come_is_an_error() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = silent.local_addr().unwrap().port();
+        let error = ask(port, Duration::from_millis(20), &["PING"]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+}
