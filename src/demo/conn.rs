@@ -112,8 +112,9 @@ pub(super) fn info_line<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 pub(super) fn shown(reply: &Reply) -> String {
     match reply {
         Reply::Simple(text) | Reply::Error(text) => text.to_string(),
-        Reply::Bulk(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        Reply::Bulk(bytes) | Reply::Verbatim(bytes) => String::from_utf8_lossy(bytes).into_owned(),
         Reply::Int(value) => value.to_string(),
+        Reply::Double(value) => value.to_string(),
         Reply::Nil | Reply::NilArray => "nothing".to_owned(),
         Reply::Array(_) | Reply::Map(_) | Reply::Set(_) | Reply::Push(_) => words(reply).join(" "),
     }
