@@ -7,7 +7,7 @@ use super::action::{Action, Actions, Level, Observation};
 use super::address::{Address, Names};
 use super::group::{Group, GroupId, Which};
 use super::ids::{ConnId, ResolveId, RunId, SaveNo};
-use super::input::Input;
+use super::input::{Input, Secret};
 use super::link::{Channel, LinkId, Links, Tag};
 use super::params::Params;
 use super::scripts::Scripts;
@@ -77,6 +77,7 @@ impl Engine {
             announce_port: settings.announce_port,
             sentinel_user: settings.sentinel_user,
             sentinel_pass: settings.sentinel_pass,
+            secrets: BTreeMap::new(),
             log_level,
             params: Params::default(),
             names: Names::new(settings.resolve_hostnames),
@@ -151,6 +152,7 @@ impl Engine {
             Input::Command { client, args } => self.command(client, args, now, out),
             Input::Persisted { upto, ok } => self.persisted(upto, ok, now, out),
             Input::Resolved { id, ip } => self.resolved(id, ip, now, out),
+            Input::Secret { secret, value } => self.take_secret(secret, value, now, out),
             Input::ScriptStarted { job, pid } => {
                 let (mut cx, _) = self.split(now, out);
                 super::scripts::started(job, pid, &mut cx);
@@ -180,7 +182,7 @@ impl Engine {
         self.groups.values().find(|group| group.name.as_str() == name).map(|group| group.id)
     }
 
-    /// TILT when the loop was held up for long, a short grace when for less (sentinel.md 4.7).
+    /// TILT when the loop was held up for long, a short grace when for less (Sentinel's TILT).
     fn notice_delay(&mut self, now: Time, out: &mut Actions) {
         let Some((due, _)) = self.next_deadline() else { return };
         let late = now.since(due);
@@ -282,6 +284,14 @@ impl Engine {
         }
     }
 
+    /// The instance of that group that uses a link.
+    fn user(&self, id: LinkId, group: GroupId) -> Option<Which> {
+        match self.owners.get(&id)? {
+            Owner::Node(owner, which) => (*owner == group).then(|| which.clone()),
+            Owner::Peer(run_id) => Some(Which::Peer(run_id.clone())),
+        }
+    }
+
     fn touch(&mut self, id: LinkId) {
         for (group, _) in self.users(id) {
             self.shared.touched.insert(group);
@@ -313,15 +323,16 @@ impl Engine {
             return;
         };
         self.answered(id, conn, tag, &reply, now, out);
-        self.touch(id);
     }
 
+    /// Groups are looked at again only where the answer can change more than a deadline: a deadline that has moved is
+    /// noticed when it comes.
     fn answered(&mut self, id: LinkId, conn: ConnId, tag: Tag, reply: &Reply, now: Time, out: &mut Actions) {
-        let users = self.users(id);
-        let (mut cx, parts) = self.split(now, out);
         match tag {
             Tag::Ignore => {}
             Tag::Ping => {
+                let users = self.users(id);
+                let (mut cx, parts) = self.split(now, out);
                 for (group, which) in users {
                     if let Some(group) = parts.groups.get_mut(&group) {
                         group.ponged(&which, reply.text().unwrap_or_default(), &mut cx);
@@ -329,29 +340,37 @@ impl Engine {
                 }
             }
             Tag::Info => {
+                let users = self.users(id);
+                let (mut cx, parts) = self.split(now, out);
                 for (group, which) in users {
                     if let Some(group) = parts.groups.get_mut(&group) {
                         group.informed(&which, reply, &mut cx, parts.owners);
+                        cx.shared.touched.insert(group.id);
                     }
                 }
             }
             Tag::Publish(about) => {
-                let which = users.into_iter().find(|(group, _)| *group == about).map(|(_, which)| which);
+                let which = self.user(id, about);
+                let (cx, parts) = self.split(now, out);
                 if let (Some(which), Some(group)) = (which, parts.groups.get_mut(&about)) {
                     group.published(&which, !matches!(reply, Reply::Error(_)), &cx);
+                    cx.shared.touched.insert(about);
                 }
             }
             Tag::IsDown(about) => {
-                let which = users.into_iter().find(|(group, _)| *group == about).map(|(_, which)| which);
+                let which = self.user(id, about);
+                let (mut cx, parts) = self.split(now, out);
                 if let (Some(which), Some(group)) = (which, parts.groups.get_mut(&about)) {
                     group.opinion(&which, reply, &mut cx);
+                    cx.shared.touched.insert(about);
                 }
             }
-            // Without its subscription a data node is of half use, and it must show (sentinel.md 4.1).
+            // Without its subscription a data node is of half use, and it must show (an error shows as `disconnected`).
             Tag::Subscribe => {
                 if matches!(reply, Reply::Error(_)) {
-                    cx.shared.links.forget_conn(conn);
-                    cx.out.push(Action::Close { conn });
+                    self.shared.links.forget_conn(conn);
+                    out.push(Action::Close { conn });
+                    self.touch(id);
                 }
             }
         }
@@ -390,6 +409,38 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// A changed credential: the links that it is for come back with it.
+    fn take_secret(&mut self, secret: Secret, value: Option<String>, now: Time, out: &mut Actions) {
+        let old = match value.clone() {
+            Some(value) => self.shared.secrets.insert(secret.clone(), value),
+            None => self.shared.secrets.remove(&secret),
+        };
+        if old == value {
+            return;
+        }
+        let (mut cx, parts) = self.split(now, out);
+        match secret {
+            Secret::AuthUser(about) | Secret::AuthPass(about) => {
+                for group in parts.groups.values() {
+                    if about.as_ref().is_none_or(|name| *name == group.name) {
+                        group.drop_data_links(&mut cx);
+                    }
+                }
+            }
+            Secret::SentinelPass => self.drop_peer_links(now, out),
+        }
+    }
+
+    /// Closes the links to all peers, so that they come back with other credentials.
+    pub(crate) fn drop_peer_links(&mut self, now: Time, out: &mut Actions) {
+        let (mut cx, parts) = self.split(now, out);
+        let links: Vec<LinkId> = cx.shared.peer_links.values().copied().collect();
+        for link in links {
+            cx.drop_link(link);
+        }
+        cx.shared.touched.extend(parts.groups.keys());
     }
 
     fn resolved(&mut self, id: ResolveId, ip: Option<std::net::IpAddr>, now: Time, out: &mut Actions) {

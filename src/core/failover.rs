@@ -1,4 +1,4 @@
-//! The steps of a failover that this daemon leads (sentinel.md 6), each taken as soon as its condition holds.
+//! The steps of a failover that this daemon leads, each taken as soon as its condition holds.
 
 use std::time::Duration;
 
@@ -397,7 +397,7 @@ impl Group {
         }
     }
 
-    /// The transaction that gives a data node its role (sentinel.md 6.4): a primary without `target`. False, and
+    /// The transaction that gives a data node its role: a primary without `target`. False, and
     /// nothing sent, without a connection that stands.
     pub(crate) fn reconfigure(&self, which: &Which, target: Option<&Address>, cx: &mut Cx<'_>) -> bool {
         let Some(link) = self.get(which).map(|instance| instance.link) else { return false };

@@ -1,4 +1,4 @@
-//! Hello messages: how daemons find each other and learn of a newer configuration (sentinel.md 4.5).
+//! Hello messages: how daemons find each other and learn of a newer configuration.
 
 use bytes::Bytes;
 
@@ -205,7 +205,7 @@ impl Engine {
 }
 
 impl Group {
-    /// A peer's configuration, which is followed if it is newer (sentinel.md 4.5, step 4). An address that can't be
+    /// A peer's configuration, which is followed if it is newer. An address that can't be
     /// resolved changes nothing, not even the epoch, so that the next hello can still bring it.
     fn consider(&mut self, hello: &Hello<'_>, primary: Address, cx: &mut Cx<'_>) {
         let newest = self.adoption.as_ref().map_or(self.config_epoch, |adoption| adoption.epoch);

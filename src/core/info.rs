@@ -1,4 +1,4 @@
-//! INFO of data nodes: text to facts, and what follows from them (sentinel.md 4.4, 6.8).
+//! INFO of data nodes: text to facts, and what follows from them.
 
 use super::action::Level;
 use super::address::Lookup;

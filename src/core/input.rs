@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
-use super::ids::{ClientId, ConnId, JobId, ResolveId, SaveNo};
+use super::ids::{ClientId, ConnId, GroupName, JobId, ResolveId, SaveNo};
 use crate::resp::Reply;
 
 /// A fact from outside.
@@ -55,6 +55,13 @@ pub enum Input {
         /// The first address, or nothing.
         ip: Option<IpAddr>,
     },
+    /// A credential that lies in a file of its own was read for the first time, or has changed. It is never saved.
+    Secret {
+        /// Which one.
+        secret: Secret,
+        /// Its value; nothing when the file is empty.
+        value: Option<String>,
+    },
     /// A script could be started, or (without a pid) not.
     ScriptStarted {
         /// Which run.
@@ -78,4 +85,15 @@ pub enum ScriptExit {
     Code(i32),
     /// Signal number.
     Signal(i32),
+}
+
+/// Credentials that may lie in files of their own.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Secret {
+    /// User for data nodes: of one group, where it wins over `auth-user`; or of every group that has none.
+    AuthUser(Option<GroupName>),
+    /// Password for data nodes: of one group, where it wins over `auth-pass`; or of every group that has none.
+    AuthPass(Option<GroupName>),
+    /// Password for peers; wins over `sentinel-pass`.
+    SentinelPass,
 }

@@ -95,7 +95,7 @@ impl Link {
         self.pong_at = now;
     }
 
-    /// For how long nothing acceptable has come although it was due (sentinel.md 4.6 calls it elapsed).
+    /// Since when nothing acceptable has come although it was due.
     pub(crate) fn silent_since(&self) -> Option<Time> {
         self.owed_since.or_else(|| self.disconnected().then_some(self.ok_at))
     }

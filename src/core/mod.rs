@@ -30,6 +30,6 @@ mod vote;
 
 pub use action::{Action, Actions};
 pub use engine::Engine;
-pub use input::Input;
+pub use input::{Input, Secret};
 pub use settings::{Node, Settings};
 pub use time::Time;

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::action::{Action, Level, LinkRole};
 use super::address::Lookup;
 use super::group::{Group, State, Which};
+use super::input::Secret;
 use super::instance::{Instance, Kind, Reconf, Role};
 use super::link::{Channel, LinkId, MAX_PENDING, Tag};
 use super::shared::{Cx, half, words};
@@ -105,13 +106,20 @@ impl Group {
         }
     }
 
-    /// AUTH for a data node or a peer, if there is a password (sentinel.md 4.3).
+    /// AUTH for a data node or a peer, if there is a password.
     fn auth(&self, kind: Kind, cx: &Cx<'_>) -> Option<Vec<Bytes>> {
+        let secrets = &cx.shared.secrets;
+        let name = || Some(self.name.clone());
         let (user, pass) = match kind {
-            Kind::Primary | Kind::Replica => (&self.options.auth_user, self.options.auth_pass.as_ref()?),
-            Kind::Peer => match &cx.shared.sentinel_pass {
-                Some(pass) => (&cx.shared.sentinel_user, pass),
-                None => (&None, cx.shared.node.requirepass.as_ref()?),
+            Kind::Primary | Kind::Replica => {
+                let own_user = secrets.get(&Secret::AuthUser(name())).or(self.options.auth_user.as_ref());
+                let own_pass = secrets.get(&Secret::AuthPass(name())).or(self.options.auth_pass.as_ref());
+                let pass = own_pass.or_else(|| secrets.get(&Secret::AuthPass(None)))?;
+                (own_user.or_else(|| secrets.get(&Secret::AuthUser(None))), pass)
+            }
+            Kind::Peer => match secrets.get(&Secret::SentinelPass).or(cx.shared.sentinel_pass.as_ref()) {
+                Some(pass) => (cx.shared.sentinel_user.as_ref(), pass),
+                None => (None, cx.shared.node.requirepass.as_ref()?),
             },
         };
         let auth = self.renamed("AUTH");
@@ -225,7 +233,7 @@ impl Group {
         }
     }
 
-    /// Subjectively down or not (sentinel.md 4.6).
+    /// Subjectively down or not.
     fn judge(&mut self, which: &Which, cx: &mut Cx<'_>) {
         let down_after = self.options.down_after;
         let reboot_after = self.options.reboot_down_after;
@@ -282,7 +290,7 @@ impl Group {
         cx.event(Level::Debug, name, self, which, &format!(" #{error}"));
     }
 
-    /// The reply to a PING (sentinel.md 4.6).
+    /// The reply to a PING.
     pub(crate) fn ponged(&mut self, which: &Which, text: &str, cx: &mut Cx<'_>) {
         let Some(instance) = self.get(which) else { return };
         let link = instance.link;
@@ -295,6 +303,9 @@ impl Group {
                 state.ok_at = cx.now;
                 state.owed_since = None;
             }
+        }
+        if down {
+            cx.shared.touched.insert(self.id);
         }
         if pong && let Some(data) = self.get_mut(which).and_then(Instance::data_mut) {
             data.rebooted_at = None;

@@ -1,4 +1,4 @@
-//! O_DOWN: the opinions of the peers, asked for and answered (sentinel.md 4.8).
+//! O_DOWN: the opinions of the peers, asked for and answered.
 
 use bytes::Bytes;
 

@@ -80,7 +80,7 @@ impl Engine {
         self.timers.set(super::timers::Key::Group(id), None);
     }
 
-    /// What the file must hold (sentinel.md 2.4). A promotion or adoption that is being saved counts as done.
+    /// What the file must hold. A promotion or adoption that is being saved counts as done.
     #[must_use]
     pub fn snapshot(&self) -> Settings {
         let shared = &self.shared;
@@ -206,7 +206,7 @@ impl Group {
         }
     }
 
-    /// Back to the state of a group that was only now configured, at its present address (sentinel.md 8.5). Epochs and
+    /// Back to the state of a group that was only now configured, at its present address. Epochs and
     /// settings stay, and so do peers if `keep_peers`.
     pub(crate) fn reset(&mut self, keep_peers: bool, cx: &mut Cx<'_>, owners: &mut Owners) {
         self.supersede(cx);
@@ -233,7 +233,7 @@ impl Group {
         }
     }
 
-    /// Makes the instance at `to` the group's primary (sentinel.md 6.9); all others become its replicas.
+    /// Makes the instance at `to` the group's primary; all others become its replicas.
     pub(crate) fn switch(&mut self, to: Address, cx: &mut Cx<'_>, owners: &mut Owners) {
         let old = self.primary.address.clone();
         let others: Vec<Address> = self
@@ -258,7 +258,7 @@ impl Group {
     }
 
     /// Closes the links of the primary and all replicas, so that they come back with other credentials.
-    pub(crate) fn drop_data_links(&mut self, cx: &mut Cx<'_>) {
+    pub(crate) fn drop_data_links(&self, cx: &mut Cx<'_>) {
         for link in std::iter::once(&self.primary).chain(self.replicas.values()).map(|instance| instance.link)
         {
             cx.drop_link(link);

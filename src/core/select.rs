@@ -1,4 +1,4 @@
-//! Which replica is promoted (sentinel.md 6.3): a pure function over what is known of each.
+//! Which replica is promoted: a pure function over what is known of each.
 
 use std::cmp::Reverse;
 

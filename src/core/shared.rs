@@ -10,6 +10,7 @@ use super::action::{Action, Actions, Event, Level, Observation};
 use super::address::{Lookup, Names};
 use super::group::{Group, GroupId, Which};
 use super::ids::{ClientId, SaveNo};
+use super::input::Secret;
 use super::link::{LinkId, Links, Tag};
 use super::params::Params;
 use super::scripts::Scripts;
@@ -59,6 +60,8 @@ pub(crate) struct Shared {
     pub(crate) announce_port: u16,
     pub(crate) sentinel_user: Option<String>,
     pub(crate) sentinel_pass: Option<String>,
+    /// Credentials from files of their own.
+    pub(crate) secrets: BTreeMap<Secret, String>,
     pub(crate) log_level: Level,
     pub(crate) params: Params,
     pub(crate) names: Names,

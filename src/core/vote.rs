@@ -1,4 +1,4 @@
-//! One vote per group and epoch, on the disk before it is given (sentinel.md 5.3).
+//! One vote per group and epoch, on the disk before it is given.
 
 use super::action::{Actions, Level, Observation};
 use super::engine::Engine;
