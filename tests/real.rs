@@ -3,6 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 #![allow(clippy::disallowed_methods, clippy::wildcard_enum_match_arm)]
 
+mod support;
+
+#[path = "real/addressing.rs"]
+mod addressing;
 #[path = "real/failover.rs"]
 mod failover;
-mod support;
+#[path = "real/scripts.rs"]
+mod scripts;
+#[path = "real/security.rs"]
+mod security;
+#[path = "real/settings.rs"]
+mod settings;

@@ -188,4 +188,16 @@ impl Group {
             eventually(&format!("node {} follows {primary}", node.port()), || node.follows(primary));
         }
     }
+
+    /// Kills the primary, waits for the switch, brings it back, and waits until all is well: one whole failover.
+    #[track_caller]
+    pub(crate) fn fails_over(&mut self) -> u16 {
+        let old = self.primary_port();
+        self.node(old).kill();
+        let new = self.switched_from(old);
+        self.node(old).restart();
+        self.all_follow(new);
+        self.settled();
+        new
+    }
 }

@@ -22,7 +22,7 @@ pub(crate) use node::Node;
 pub(crate) use poll::{eventually, poll, rounds};
 pub(crate) use ports::Port;
 pub(crate) use process::Process;
-#[allow(unused_imports)]
+
 pub(crate) use proxy::PortMap;
 pub(crate) use resp::{Client, Login, Value};
 pub(crate) use sentinel::{Program, Sentinel};

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -31,12 +31,15 @@ impl Certs {
         let dir = self.dir.path();
         let ca_key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec!["vedette test authority".to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, "vedette test authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let ca = params.self_signed(&ca_key).unwrap();
         let issuer = Issuer::new(params, ca_key);
         let key = KeyPair::generate().unwrap();
         let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-        let cert = CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.distinguished_name.push(DnType::CommonName, "vedette test node");
+        let cert = params.signed_by(&key, &issuer).unwrap();
         fs::write(dir.join("ca.crt"), ca.pem()).unwrap();
         fs::write(dir.join("node.crt"), cert.pem()).unwrap();
         fs::write(dir.join("node.key"), key.serialize_pem()).unwrap();
