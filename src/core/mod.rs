@@ -22,6 +22,8 @@ mod select;
 pub mod settings;
 mod shared;
 mod spread;
+#[cfg(test)]
+mod tests;
 mod tilt;
 pub mod time;
 mod timers;

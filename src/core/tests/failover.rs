@@ -1,0 +1,202 @@
+use super::*;
+
+fn failed_over(world: &mut World) {
+    world.peers_say(&opinion(true, &id('a'), 1));
+    world.kill(PRIMARY);
+    world.run(5_000);
+}
+
+#[test]
+fn a_dead_primary_is_replaced_step_by_step() {
+    let mut world = World::new(settings());
+    world.fake(REPLICA_B).offset = 200;
+    world.run(3_000);
+    world.sent.clear();
+    failed_over(&mut world);
+    assert_eq!(
+        world.events_from("+sdown")[..20],
+        [
+            "+sdown",
+            "+odown",
+            "+new-epoch",
+            "+try-failover",
+            "+vote-for-leader",
+            "+elected-leader",
+            "+failover-state-select-slave",
+            "+selected-slave",
+            "+failover-state-send-slaveof-noone",
+            "+failover-state-wait-promotion",
+            "-role-change",
+            "+promoted-slave",
+            "+failover-state-reconf-slaves",
+            "+slave-reconf-sent",
+            "+slave-reconf-inprog",
+            "+slave-reconf-done",
+            "+failover-end",
+            "+switch-master",
+            "+slave",
+            "+slave",
+        ],
+        "{:#?}",
+        world.events
+    );
+    assert!(world.saw("+switch-master mymaster 127.0.0.1 6379 127.0.0.1 6381"), "the one with more data");
+    let transaction: Vec<&String> = world
+        .sent
+        .iter()
+        .filter(|line| line.starts_with("6381: ") && !line.contains("PUBLISH"))
+        .take(6)
+        .collect();
+    assert_eq!(
+        transaction,
+        [
+            "6381: MULTI",
+            "6381: SLAVEOF NO ONE",
+            "6381: CONFIG REWRITE",
+            "6381: CLIENT KILL TYPE normal",
+            "6381: CLIENT KILL TYPE pubsub",
+            "6381: EXEC",
+        ]
+    );
+    let saved = &world.engine.snapshot().groups[0];
+    assert_eq!((saved.primary.port, saved.config_epoch, saved.leader_epoch), (REPLICA_B, 1, 1));
+    let mut replicas: Vec<u16> = saved.known_replicas.iter().map(|replica| replica.port).collect();
+    replicas.sort_unstable();
+    assert_eq!(replicas, [PRIMARY, REPLICA_A]);
+}
+
+#[test]
+fn no_quorum_no_failover() {
+    let mut world = World::new(settings());
+    world.kill(PRIMARY);
+    world.run(60_000);
+    assert!(world.saw("+sdown master") && !world.saw("+odown") && !world.saw("+try-failover"));
+}
+
+#[test]
+fn no_majority_no_failover_and_the_next_try_waits() {
+    let mut world = World::new(settings());
+    world.peers_say(&opinion(true, &id('b'), 1));
+    world.kill(PRIMARY);
+    world.run(19_000);
+    assert!(world.saw("+try-failover") && world.saw("-failover-abort-not-elected"));
+    assert!(!world.saw("+elected-leader"));
+    let tries = |world: &World| world.events.iter().filter(|line| line.starts_with("+try-failover")).count();
+    assert_eq!(tries(&world), 1);
+    world.run(4_000);
+    assert_eq!(tries(&world), 2, "after twice the failover time-out");
+}
+
+#[test]
+fn votes_of_another_epoch_do_not_count() {
+    let mut world = World::new(settings());
+    world.peers_say(&opinion(true, &id('a'), 7));
+    world.kill(PRIMARY);
+    world.run(5_000);
+    assert!(world.saw("+try-failover") && !world.saw("+elected-leader"));
+}
+
+#[test]
+fn nothing_is_asked_or_told_before_it_is_on_the_disk() {
+    let mut world = World::new(settings());
+    world.run(3_000);
+    world.disk = None;
+    failed_over(&mut world);
+    let asked = |world: &World| world.sent.iter().filter(|line| line.ends_with(&id('a'))).count();
+    assert_eq!(asked(&world), 0, "the own vote is not on the disk");
+    world.disk = Some(true);
+    let upto = world.unsaved.pop().unwrap();
+    world.handle(Input::Persisted { upto, ok: true });
+    assert!(asked(&world) > 0 && world.saw("+elected-leader"));
+}
+
+#[test]
+fn a_promotion_is_told_only_when_it_is_saved() {
+    let mut world = World::new(settings());
+    world.run(3_000);
+    world.disk = None;
+    failed_over(&mut world);
+    let vote = world.unsaved.pop().unwrap();
+    world.handle(Input::Persisted { upto: vote, ok: true });
+    world.run(1_000);
+    assert!(world.saw("-role-change slave"), "the replica was promoted");
+    assert!(!world.saw("+promoted-slave"), "but that is not on the disk");
+    assert_eq!(world.engine.snapshot().groups[0].config_epoch, 1, "what is being saved holds it");
+    let commit = world.unsaved.pop().unwrap();
+    // Even a failing disk doesn't undo a promotion that is a fact.
+    world.handle(Input::Persisted { upto: commit, ok: false });
+    assert!(world.saw("+promoted-slave") && world.saw("+switch-master"), "{:#?}", world.events);
+}
+
+#[test]
+fn no_replica_fit_no_promotion() {
+    let mut world = World::new(settings());
+    world.fake(REPLICA_A).priority = 0;
+    world.fake(REPLICA_B).priority = 0;
+    world.run(11_000);
+    failed_over(&mut world);
+    assert!(world.saw("-failover-abort-no-good-slave"), "{:#?}", world.events);
+    assert!(!world.sent.iter().any(|line| line.contains("SLAVEOF")));
+}
+
+#[test]
+fn a_failed_save_withholds_the_candidacy() {
+    let mut world = World::new(settings());
+    world.run(3_000);
+    world.disk = Some(false);
+    failed_over(&mut world);
+    world.run(10_000);
+    assert!(world.saw("+try-failover") && world.saw("-failover-abort-not-elected"));
+    assert!(!world.saw("+elected-leader"));
+}
+
+#[test]
+fn a_newer_configuration_is_followed_once_and_older_ones_never() {
+    let mut world = World::new(settings());
+    world.run(3_000);
+    let subscription = *world.conns.iter().find(|(_, (port, sub))| *port == PRIMARY && *sub).unwrap().0;
+    let hello = |port: u16, epoch: u64| {
+        let text = format!("127.0.0.1,{PEER_A},{},{epoch},mymaster,127.0.0.1,{port},{epoch}", id('b'));
+        let words = ["message", "__sentinel__:hello", &text].map(|word| Reply::bulk(word.to_owned()));
+        Input::Frame { conn: subscription, reply: Reply::Array(words.to_vec()) }
+    };
+    world.fake(REPLICA_A).follows = None;
+    world.fake(PRIMARY).follows = Some(REPLICA_A);
+    world.fake(REPLICA_B).follows = Some(REPLICA_A);
+    world.handle(hello(REPLICA_A, 3));
+    assert_eq!(
+        world.events_from("+new-epoch"),
+        ["+new-epoch", "+config-update-from", "+switch-master", "+slave", "+slave"],
+        "{:#?}",
+        world.events
+    );
+    world.events.clear();
+    let subscription = *world.conns.iter().find(|(_, (port, sub))| *port == REPLICA_A && *sub).unwrap().0;
+    let text = format!("127.0.0.1,{PEER_B},{},3,mymaster,127.0.0.1,{PRIMARY},2", id('c'));
+    let words = ["message", "__sentinel__:hello", &text].map(|word| Reply::bulk(word.to_owned()));
+    world.handle(Input::Frame { conn: subscription, reply: Reply::Array(words.to_vec()) });
+    assert!(world.events.is_empty(), "{:?}", world.events);
+    assert_eq!(world.engine.snapshot().groups[0].primary.port, REPLICA_A);
+}
+
+#[test]
+fn an_old_primary_that_returns_is_made_a_replica_after_sentinels_wait() {
+    let mut world = World::new(settings());
+    world.run(3_000);
+    failed_over(&mut world);
+    world.fake(PRIMARY).up = true;
+    world.fake(PRIMARY).follows = None;
+    world.run(40_000);
+    assert!(world.saw("+convert-to-slave slave 127.0.0.1:6379"), "{:#?}", world.events);
+    assert!(world.fake(PRIMARY).follows.is_some());
+}
+
+#[test]
+fn a_replica_of_a_wrong_primary_is_put_right() {
+    let mut world = World::new(settings());
+    world.run(3_000);
+    world.fake(REPLICA_B).follows = Some(9999);
+    world.run(40_000);
+    assert!(world.saw("+fix-slave-config slave 127.0.0.1:6381"), "{:#?}", world.events);
+    assert_eq!(world.fake(REPLICA_B).follows, Some(PRIMARY));
+}

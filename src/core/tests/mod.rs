@@ -1,0 +1,251 @@
+//! One engine among data nodes and peers that say what a test tells them to.
+
+mod failover;
+mod monitor;
+mod vote;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::action::Level;
+use super::ids::{ClientId, ConnId};
+use super::settings::{GroupSettings, HostPort, KnownSentinel};
+use super::{Action, Engine, Input, Node, Settings, Time};
+use crate::resp::Reply;
+
+const PRIMARY: u16 = 6379;
+const REPLICA_A: u16 = 6380;
+const REPLICA_B: u16 = 6381;
+const PEER_A: u16 = 26380;
+const PEER_B: u16 = 26381;
+
+fn id(letter: char) -> String {
+    std::iter::repeat_n(letter, 40).collect()
+}
+
+/// What an instance at a port answers.
+#[derive(Clone, Debug)]
+struct Fake {
+    /// Nothing is answered when it is not there or frozen.
+    up: bool,
+    /// `None`: a primary.
+    follows: Option<u16>,
+    pong: &'static str,
+    run_id: String,
+    offset: u64,
+    priority: u32,
+    /// A peer's answer to "is it down".
+    opinion: Reply,
+}
+
+struct World {
+    engine: Engine,
+    now: Time,
+    fakes: BTreeMap<u16, Fake>,
+    conns: BTreeMap<ConnId, (u16, bool)>,
+    /// `event payload` lines.
+    events: Vec<String>,
+    /// `port: words` lines of what was sent, without the periodic rest.
+    sent: Vec<String>,
+    replies: Vec<(ClientId, Reply)>,
+    /// Whether saves succeed; nothing: they stay unanswered.
+    disk: Option<bool>,
+    unsaved: Vec<super::ids::SaveNo>,
+    /// Facts that follow from what was carried out, in order.
+    answers: VecDeque<Input>,
+    crashed: bool,
+}
+
+fn opinion(down: bool, leader: &str, epoch: i64) -> Reply {
+    Reply::Array(vec![Reply::Int(i64::from(down)), Reply::bulk(leader.to_owned()), Reply::Int(epoch)])
+}
+
+fn settings() -> Settings {
+    let at = |port| HostPort { host: "127.0.0.1".to_owned(), port };
+    let mut group = GroupSettings::new("mymaster".into(), at(PRIMARY), 2);
+    group.down_after = Duration::from_millis(1000);
+    group.failover_timeout = Duration::from_millis(10_000);
+    group.known_replicas = vec![at(REPLICA_A), at(REPLICA_B)];
+    group.known_sentinels = [(PEER_A, 'b'), (PEER_B, 'c')]
+        .map(|(port, letter)| KnownSentinel { addr: at(port), run_id: id(letter).into() })
+        .to_vec();
+    Settings { my_id: Some(id('a').into()), groups: vec![group], ..Settings::default() }
+}
+
+impl World {
+    fn new(settings: Settings) -> Self {
+        let now = Time::from_millis(1_000_000);
+        let node = Node { port: 26379, requirepass: None };
+        let mut fakes = BTreeMap::new();
+        for (index, port) in [PRIMARY, REPLICA_A, REPLICA_B, PEER_A, PEER_B].into_iter().enumerate() {
+            let follows = (port == REPLICA_A || port == REPLICA_B).then_some(PRIMARY);
+            fakes.insert(
+                port,
+                Fake {
+                    up: true,
+                    follows,
+                    pong: "PONG",
+                    run_id: id(char::from(b'1' + u8::try_from(index).unwrap())),
+                    offset: 100,
+                    priority: 100,
+                    opinion: opinion(false, "*", 0),
+                },
+            );
+        }
+        let mut world = Self {
+            engine: Engine::new(settings, node, 1, Level::Notice, now),
+            now,
+            fakes,
+            conns: BTreeMap::new(),
+            events: Vec::new(),
+            sent: Vec::new(),
+            replies: Vec::new(),
+            disk: Some(true),
+            unsaved: Vec::new(),
+            answers: VecDeque::new(),
+            crashed: false,
+        };
+        let mut out = Vec::new();
+        world.engine.start(now, &mut out);
+        world.carry_out(out);
+        world
+    }
+
+    fn handle(&mut self, input: Input) {
+        let mut out = Vec::new();
+        self.engine.handle(input, self.now, &mut out);
+        self.carry_out(out);
+    }
+
+    fn carry_out(&mut self, actions: Vec<Action>) {
+        let local: IpAddr = [127, 0, 0, 1].into();
+        for action in actions {
+            match action {
+                Action::Connect { conn, port, role, .. } => {
+                    let up = self.fakes.get(&port).is_some_and(|fake| fake.up);
+                    self.conns.insert(conn, (port, role == super::action::LinkRole::DataPubSub));
+                    self.answers.push_back(if up {
+                        Input::Connected { conn, local }
+                    } else {
+                        Input::Disconnected { conn, error: "refused".to_owned() }
+                    });
+                }
+                Action::Close { conn } => {
+                    self.conns.remove(&conn);
+                }
+                Action::Send { conn, args } => {
+                    let Some(&(port, _)) = self.conns.get(&conn) else { continue };
+                    if let Some(reply) = self.answer(port, &args) {
+                        self.answers.push_back(Input::Frame { conn, reply });
+                    }
+                }
+                Action::Reply { client, reply } => self.replies.push((client, reply)),
+                Action::Event(event) if event.level > Level::Debug => {
+                    self.events.push(format!("{} {}", event.name, event.payload))
+                }
+                Action::Persist { save } => match self.disk {
+                    Some(ok) => self.answers.push_back(Input::Persisted { upto: save, ok }),
+                    None => self.unsaved.push(save),
+                },
+                Action::Crash => self.crashed = true,
+                Action::Event(_)
+                | Action::Log { .. }
+                | Action::Resolve { .. }
+                | Action::RunScript { .. }
+                | Action::KillScript { .. }
+                | Action::SetLogLevel(_)
+                | Action::Observe(_) => {}
+                #[allow(unreachable_patterns)]
+                #[allow(clippy::wildcard_enum_match_arm)]
+                // wishes that these tests have no part for
+                _ => {}
+            }
+        }
+        while let Some(answer) = self.answers.pop_front() {
+            self.handle(answer);
+        }
+    }
+
+    fn answer(&mut self, port: u16, args: &[Bytes]) -> Option<Reply> {
+        let line = args.iter().map(|word| String::from_utf8_lossy(word)).collect::<Vec<_>>().join(" ");
+        let fake = self.fakes.get_mut(&port)?;
+        if !fake.up {
+            return None;
+        }
+        let reply = match args[0].as_ref() {
+            b"PING" => Reply::Simple(fake.pong.into()),
+            b"INFO" => Reply::bulk(fake.info()),
+            b"PUBLISH" => Reply::Int(1),
+            b"SENTINEL" => fake.opinion.clone(),
+            b"SLAVEOF" => {
+                fake.follows = std::str::from_utf8(&args[2]).unwrap().parse().ok();
+                Reply::Simple("QUEUED".into())
+            }
+            _ => Reply::OK,
+        };
+        if !matches!(args[0].as_ref(), b"PING" | b"INFO") {
+            self.sent.push(format!("{port}: {line}"));
+        }
+        Some(reply)
+    }
+
+    /// Lets time pass, stopping at each deadline of the engine.
+    fn run(&mut self, millis: u64) {
+        let end = self.now + Duration::from_millis(millis);
+        while let Some((at, _)) = self.engine.next_deadline().filter(|(at, _)| *at <= end) {
+            self.now = self.now.max(at);
+            self.handle(Input::Timer);
+        }
+        self.now = end;
+    }
+
+    fn saw(&self, event: &str) -> bool {
+        self.events.iter().any(|line| line.starts_with(event))
+    }
+
+    /// The events from the first that starts so.
+    fn events_from(&self, event: &str) -> Vec<&str> {
+        let names = self.events.iter().map(|line| line.split(' ').next().unwrap());
+        names.skip_while(|name| *name != event).collect()
+    }
+
+    /// The process at a port ends: its connections break.
+    fn kill(&mut self, port: u16) {
+        self.fakes.get_mut(&port).unwrap().up = false;
+        let broken: Vec<ConnId> =
+            self.conns.iter().filter(|(_, (at, _))| *at == port).map(|(conn, _)| *conn).collect();
+        for conn in broken {
+            self.conns.remove(&conn);
+            self.handle(Input::Disconnected { conn, error: "reset".to_owned() });
+        }
+    }
+
+    fn fake(&mut self, port: u16) -> &mut Fake {
+        self.fakes.get_mut(&port).unwrap()
+    }
+
+    /// Both peers hold the primary down and vote as told.
+    fn peers_say(&mut self, reply: &Reply) {
+        for port in [PEER_A, PEER_B] {
+            self.fake(port).opinion = reply.clone();
+        }
+    }
+}
+
+impl Fake {
+    fn info(&self) -> String {
+        let mut text = format!("# Server\r\nrun_id:{}\r\n", self.run_id);
+        match self.follows {
+            None => text.push_str("role:master\r\n"),
+            Some(port) => text.push_str(&format!(
+                "role:slave\r\nmaster_host:127.0.0.1\r\nmaster_port:{port}\r\nmaster_link_status:up\r\n\
+                 slave_repl_offset:{}\r\nslave_priority:{}\r\n",
+                self.offset, self.priority
+            )),
+        }
+        text
+    }
+}

@@ -1,0 +1,117 @@
+use super::*;
+
+#[test]
+fn a_healthy_group_stays_quiet() {
+    let mut world = World::new(settings());
+    world.run(60_000);
+    assert_eq!(world.events, ["+monitor master mymaster 127.0.0.1 6379 quorum 2"]);
+}
+
+#[test]
+fn down_exactly_when_down_after_is_over() {
+    let mut world = World::new(settings());
+    world.run(5_000);
+    world.fake(PRIMARY).up = false;
+    let frozen_at = world.now;
+    // The last PING before it froze was answered; the next one goes out within a PING period.
+    world.run(999);
+    assert!(!world.saw("+sdown"), "{:?}", world.events);
+    while !world.saw("+sdown") {
+        world.run(1);
+    }
+    let after = world.now.millis_since(frozen_at);
+    assert!((1000..=2001).contains(&after), "{after} ms");
+    assert_eq!(world.events.last().unwrap(), "+sdown master mymaster 127.0.0.1 6379");
+}
+
+#[test]
+fn back_up_with_the_first_acceptable_reply() {
+    let mut world = World::new(settings());
+    world.kill(PRIMARY);
+    world.run(3_000);
+    assert!(world.saw("+sdown master mymaster"));
+    world.fake(PRIMARY).up = true;
+    world.run(1_100);
+    assert!(world.saw("-sdown master mymaster"), "{:#?} {:#?}", world.events, world.sent);
+}
+
+#[test]
+fn errors_are_no_acceptable_replies_but_loading_is() {
+    let mut world = World::new(settings());
+    world.fake(PRIMARY).pong = "MISCONF Errors writing to the AOF file";
+    world.fake(REPLICA_A).pong = "LOADING Redis is loading the dataset in memory";
+    world.run(3_000);
+    assert!(world.saw("+sdown master mymaster"));
+    assert!(!world.saw("+sdown slave"));
+}
+
+#[test]
+fn a_stop_of_the_process_is_tilt_and_calls_nobody_down() {
+    let mut world = World::new(settings());
+    world.run(5_000);
+    world.now = world.now + Duration::from_millis(10_000);
+    world.handle(Input::Timer);
+    assert_eq!(world.events.last().unwrap(), "+tilt #tilt mode entered");
+    assert!(!world.saw("+sdown"));
+    world.run(29_900);
+    assert!(!world.saw("-tilt"));
+    world.run(200);
+    assert_eq!(world.events.last().unwrap(), "-tilt #tilt mode exited");
+    assert!(!world.saw("+sdown"));
+}
+
+#[test]
+fn a_short_delay_gives_waiting_replies_their_chance() {
+    let mut world = World::new(settings());
+    world.run(5_000);
+    // The loop was held up for longer than down-after, but not for a TILT.
+    for fake in world.fakes.values_mut() {
+        fake.up = false;
+    }
+    world.run(900);
+    for fake in world.fakes.values_mut() {
+        fake.up = true;
+    }
+    world.now = world.now + Duration::from_millis(1_800);
+    world.handle(Input::Timer);
+    assert!(!world.saw("+sdown") && !world.saw("+tilt"), "{:?}", world.events);
+}
+
+#[test]
+fn a_primary_that_calls_itself_a_replica_is_down_in_the_end() {
+    let mut world = World::new(settings());
+    world.run(1_000);
+    world.fake(PRIMARY).follows = Some(1);
+    world.run(11_000);
+    assert!(world.saw("-role-change master mymaster 127.0.0.1 6379 new reported role is slave"));
+    assert!(!world.saw("+sdown"));
+    world.run(21_100);
+    assert!(world.saw("+sdown master mymaster"), "{:?}", world.events);
+}
+
+#[test]
+fn replicas_and_peers_are_found() {
+    let mut bare = settings();
+    bare.groups[0].known_replicas.clear();
+    bare.groups[0].known_sentinels.clear();
+    let mut world = World::new(bare);
+    let hello = format!("127.0.0.1,{PEER_A},{},0,mymaster,127.0.0.1,{PRIMARY},0", id('b'));
+    let subscription = *world.conns.iter().find(|(_, (port, sub))| *port == PRIMARY && *sub).unwrap().0;
+    let message = ["message", "__sentinel__:hello", &hello].map(|word| Reply::bulk(word.to_owned())).to_vec();
+    world.handle(Input::Frame { conn: subscription, reply: Reply::Array(message) });
+    assert_eq!(
+        world.events.last().unwrap(),
+        &format!("+sentinel sentinel {} 127.0.0.1 {PEER_A} @ mymaster 127.0.0.1 {PRIMARY}", id('b'))
+    );
+    let saved = world.engine.snapshot();
+    assert_eq!(saved.groups[0].known_sentinels.len(), 1);
+}
+
+#[test]
+fn a_refused_subscription_shows_as_disconnected() {
+    let mut world = World::new(settings());
+    let subscription = *world.conns.iter().find(|(_, (port, sub))| *port == PRIMARY && *sub).unwrap().0;
+    // The answers to SETNAME and SUBSCRIBE were given; a stray reply ends the connection, too.
+    world.handle(Input::Frame { conn: subscription, reply: Reply::err("NOPERM") });
+    assert!(!world.conns.contains_key(&subscription));
+}

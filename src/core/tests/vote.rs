@@ -1,0 +1,60 @@
+use super::*;
+
+const CLIENT: ClientId = ClientId(7);
+
+fn ask(world: &mut World, epoch: u64, candidate: &str) -> Option<Reply> {
+    let mut out = Vec::new();
+    world.replies.clear();
+    world.engine.asked(CLIENT, "127.0.0.1", PRIMARY, epoch, candidate, world.now, &mut out);
+    world.carry_out(out);
+    world.replies.pop().map(|(_, reply)| reply)
+}
+
+#[test]
+fn one_vote_an_epoch_first_come_first_served() {
+    let mut world = World::new(settings());
+    let (x, y) = (id('x'), id('y'));
+    assert_eq!(ask(&mut world, 20, &x), Some(opinion(false, &x, 20)));
+    assert_eq!(ask(&mut world, 20, &y), Some(opinion(false, &x, 20)));
+    assert_eq!(ask(&mut world, 19, &y), Some(opinion(false, &x, 20)));
+    assert_eq!(ask(&mut world, 21, &y), Some(opinion(false, &y, 21)));
+    assert_eq!(
+        world.events_from("+new-epoch"),
+        ["+new-epoch", "+vote-for-leader", "+new-epoch", "+vote-for-leader"]
+    );
+}
+
+#[test]
+fn a_vote_outlives_a_restart() {
+    let mut world = World::new(settings());
+    ask(&mut world, 20, &id('x'));
+    let saved = world.engine.snapshot();
+    assert_eq!((saved.current_epoch, saved.groups[0].leader_epoch), (20, 20));
+    let mut world = World::new(saved);
+    assert_eq!(ask(&mut world, 20, &id('y')), Some(opinion(false, "*", 0)), "whom it was for is forgotten");
+    assert_eq!(ask(&mut world, 21, &id('y')), Some(opinion(false, &id('y'), 21)));
+}
+
+#[test]
+fn a_vote_waits_for_the_disk_and_falls_with_it() {
+    let mut world = World::new(settings());
+    world.disk = None;
+    assert_eq!(ask(&mut world, 5, &id('x')), None);
+    let save = world.unsaved.pop().unwrap();
+    world.handle(Input::Persisted { upto: save, ok: true });
+    assert_eq!(world.replies, [(CLIENT, opinion(false, &id('x'), 5))]);
+    world.disk = Some(false);
+    assert_eq!(ask(&mut world, 6, &id('x')), Some(opinion(false, "*", 0)));
+    assert_eq!(ask(&mut world, 6, &id('x')), Some(opinion(false, "*", 0)), "not on the second call either");
+    world.disk = Some(true);
+    assert_eq!(ask(&mut world, 6, &id('x')), Some(opinion(false, &id('x'), 6)));
+}
+
+#[test]
+fn questions_that_seek_no_vote_change_nothing() {
+    let mut world = World::new(settings());
+    let before = world.engine.snapshot();
+    assert_eq!(ask(&mut world, 99, "*"), Some(opinion(false, "*", 0)));
+    assert_eq!(ask(&mut world, u64::MAX, &id('x')), Some(opinion(false, "*", 0)), "an absurd epoch");
+    assert_eq!(world.engine.snapshot(), before);
+}
