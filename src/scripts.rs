@@ -57,6 +57,12 @@ impl Scripts {
     }
 }
 
+/// Whether this process may execute the file at `path` now. As in Sentinel, a folder counts.
+#[must_use]
+pub fn executable(path: &str) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
 fn spawn(argv: &[String]) -> Option<(Child, Pid)> {
     let (path, args) = argv.split_first()?;
     // The path is one, never a name to be searched for.
@@ -91,6 +97,13 @@ mod tests {
     fn scripts() -> (Scripts, mpsc::UnboundedReceiver<Input>) {
         let (tx, rx) = mpsc::unbounded_channel();
         (Scripts::new(Rc::new(move |input| tx.send(input).unwrap())), rx)
+    }
+
+    #[test]
+    fn only_what_can_be_executed_is_executable() {
+        assert!(executable("/bin/sh"));
+        assert!(!executable("/dev/null"));
+        assert!(!executable("/nowhere/script"));
     }
 
     async fn run_local(test: impl Future<Output = ()>) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::ids::{ClientId, ConnId, GroupName, JobId, ResolveId, SaveNo};
+use super::ids::{CheckId, ClientId, ConnId, GroupName, JobId, ResolveId, SaveNo};
 use crate::resp::Reply;
 
 /// The ordered list that [`crate::core::Engine::handle`] appends to.
@@ -68,6 +68,15 @@ pub enum Action {
         id: ResolveId,
         /// The host name.
         host: String,
+    },
+    /// Find out which of these script paths this process can execute now (what access(2) says of X_OK); they may be
+    /// relative to the working directory. Answered by `Executable`, at once but never from within
+    /// [`crate::core::Engine::handle`]: a client waits for it.
+    CheckExecutable {
+        /// Name of the question.
+        id: CheckId,
+        /// The paths.
+        paths: Vec<String>,
     },
     /// Start a script, without a shell, as a direct child, with no descriptor but the standard ones.
     RunScript {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::action::{Action, Actions, Level, Observation};
 use super::address::{Address, Names};
+use super::commands::Checks;
 use super::group::{Group, GroupId, Which};
 use super::ids::{ConnId, ResolveId, RunId, SaveNo};
 use super::input::{Input, Secret};
@@ -39,6 +40,8 @@ pub struct Engine {
     pub(crate) next_group: u64,
     /// Hellos and commands that wait for the resolver.
     pub(crate) waiting: VecDeque<Waiting>,
+    /// Commands that wait for a look at files.
+    pub(crate) checks: Checks,
     new_id: bool,
     resaving: Option<SaveNo>,
 }
@@ -99,6 +102,7 @@ impl Engine {
             timers: Timers::default(),
             next_group: 0,
             waiting: VecDeque::new(),
+            checks: Checks::default(),
             new_id,
             resaving: None,
         };
@@ -153,6 +157,7 @@ impl Engine {
             Input::Persisted { upto, ok } => self.persisted(upto, ok, now, out),
             Input::Resolved { id, ip } => self.resolved(id, ip, now, out),
             Input::Secret { secret, value } => self.take_secret(secret, value, now, out),
+            Input::Executable { id, ok } => self.checked(id, &ok, now, out),
             Input::ScriptStarted { job, pid } => {
                 let (mut cx, _) = self.split(now, out);
                 super::scripts::started(job, pid, &mut cx);

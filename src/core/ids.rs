@@ -93,3 +93,7 @@ number_id!(
     /// One question to the resolver.
     ResolveId
 );
+number_id!(
+    /// One question about files.
+    CheckId
+);

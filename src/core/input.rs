@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
-use super::ids::{ClientId, ConnId, GroupName, JobId, ResolveId, SaveNo};
+use super::ids::{CheckId, ClientId, ConnId, GroupName, JobId, ResolveId, SaveNo};
 use crate::resp::Reply;
 
 /// A fact from outside.
@@ -61,6 +61,13 @@ pub enum Input {
         secret: Secret,
         /// Its value; nothing when the file is empty.
         value: Option<String>,
+    },
+    /// The answer to [`super::Action::CheckExecutable`].
+    Executable {
+        /// Which question.
+        id: CheckId,
+        /// For each path, in the order of the question, whether it can be executed.
+        ok: Vec<bool>,
     },
     /// A script could be started, or (without a pid) not.
     ScriptStarted {

@@ -21,6 +21,7 @@ mod scripts;
 mod select;
 pub mod settings;
 mod shared;
+mod show;
 mod spread;
 #[cfg(test)]
 mod tests;

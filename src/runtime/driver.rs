@@ -18,7 +18,7 @@ use crate::core::ids::{ClientId, SaveNo};
 use crate::core::{Action, Actions, Input};
 use crate::link::{LinkConfig, Links};
 use crate::metrics::{Metrics, Snapshot};
-use crate::scripts::Scripts;
+use crate::scripts::{Scripts, executable};
 
 /// Pause between two rounds of timers that follow each other at once.
 const BREATH: Duration = Duration::from_millis(1);
@@ -181,7 +181,7 @@ impl Driver {
     /// The Sentinel section of INFO.
     #[must_use]
     pub fn info_section(&self) -> String {
-        self.core.borrow().info_section()
+        self.core.borrow().info_section(self.clock.now())
     }
 
     /// Everything that the admin port shows.
@@ -189,7 +189,7 @@ impl Driver {
     pub fn snapshot(&self) -> Snapshot {
         let core = self.core.borrow();
         let flags = core
-            .info_section()
+            .info_section(self.clock.now())
             .lines()
             .find_map(|line| line.strip_prefix("sentinel_simulate_failure_flags:")?.trim().parse().ok())
             .unwrap_or(0);
@@ -273,6 +273,10 @@ impl Driver {
                         driver.handle(answer);
                     }
                 });
+            }
+            Action::CheckExecutable { id, paths } => {
+                let ok = paths.iter().map(|path| executable(path)).collect();
+                self.handle(Input::Executable { id, ok });
             }
             Action::RunScript { job, argv } => self.scripts.run(job, argv),
             Action::KillScript { job } => self.scripts.kill(job),

@@ -19,8 +19,8 @@ pub trait Core {
     fn next_deadline(&self) -> Option<(Time, &'static str)>;
     /// What the file must hold now.
     fn snapshot(&self) -> Settings;
-    /// The Sentinel section of INFO, every line ended by CRLF.
-    fn info_section(&self) -> String;
+    /// The Sentinel section of INFO as of `now`, every line ended by CRLF.
+    fn info_section(&self, now: Time) -> String;
     /// What the core believes, for people and metrics.
     fn view(&self, now: Time) -> View;
 }
