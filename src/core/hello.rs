@@ -11,6 +11,7 @@ use super::link::Tag;
 use super::registry::Owners;
 use super::shared::{Cx, Deferred, words};
 use super::time::Time;
+use super::vote::ABSURD_EPOCH;
 use crate::resp::Reply;
 
 /// The channel on data nodes, and the only one that daemons accept a PUBLISH for.
@@ -35,18 +36,20 @@ impl<'a> Hello<'a> {
     /// Anything but eight well-formed fields is nothing.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let fields: Vec<&str> = text.split(',').collect();
-        let [host, port, run_id, epoch, group, primary_host, primary_port, config_epoch] = fields[..] else {
+        let [host, port, run_id, current_epoch, group, primary_host, primary_port, config_epoch] = fields[..]
+        else {
             return None;
         };
+        let epoch = |text: &str| text.parse().ok().filter(|epoch| *epoch < ABSURD_EPOCH);
         Some(Self {
             host,
             port: port.parse().ok()?,
             run_id: Some(run_id).filter(|id| !id.is_empty() && id.len() <= 64)?,
-            epoch: epoch.parse().ok()?,
+            epoch: epoch(current_epoch)?,
             group,
             primary_host,
             primary_port: primary_port.parse().ok()?,
-            config_epoch: config_epoch.parse().ok()?,
+            config_epoch: epoch(config_epoch)?,
         })
     }
 }
@@ -136,7 +139,7 @@ impl Engine {
         }
         let primary = Address { host: hello.primary_host.to_owned(), ip: primary, port: hello.primary_port };
         let (mut cx, parts) = self.split(now, out);
-        if hello.epoch > cx.shared.current_epoch && hello.epoch < u64::MAX / 2 {
+        if hello.epoch > cx.shared.current_epoch {
             cx.shared.current_epoch = hello.epoch;
             cx.save();
             cx.own_event(Level::Warning, "+new-epoch", hello.epoch.to_string());

@@ -10,7 +10,7 @@ use super::time::Time;
 use crate::resp::Reply;
 
 /// Epochs from here on are refused: nobody counts so far, and the last one would end all elections.
-const ABSURD_EPOCH: u64 = u64::MAX / 2;
+pub(crate) const ABSURD_EPOCH: u64 = u64::MAX / 2;
 /// Sentinel's desynchronisation: by how much the start of an attempt is shifted at most.
 pub(crate) const DESYNC_MS: u64 = 1000;
 
