@@ -1,5 +1,6 @@
 //! The protocol server: listeners, one task for each connection, and every command that is not the core's.
 
+pub mod acl;
 mod backend;
 mod config;
 mod error;

@@ -102,6 +102,15 @@ impl CommandSpec {
     }
 }
 
+/// Rows are the same if their ids are.
+impl PartialEq for CommandSpec {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for CommandSpec {}
+
 /// Which identities list a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listing {
