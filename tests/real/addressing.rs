@@ -75,6 +75,21 @@ fn a_group_on_ipv6() {
     group.settled();
 }
 
+/// The announcing lines of a sample in config/, with this address and port.
+fn announced(sample: &str, ip: &str, port: u16) -> Vec<String> {
+    let text = std::fs::read_to_string(format!("{}/config/{sample}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let sets = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' '));
+    let lines: Vec<String> = sets
+        .filter_map(|(name, _)| match name.rsplit_once("announce-")?.1 {
+            "ip" => Some(format!("{name} {ip}")),
+            "port" => Some(format!("{name} {port}")),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(lines.len(), 2, "{sample}: {lines:?}");
+    lines
+}
+
 /// Every process is reached only through a port mapping, as behind NAT or Docker's published ports.
 #[test]
 fn announced_addresses_behind_a_port_mapping() {
@@ -85,10 +100,7 @@ fn announced_addresses_behind_a_port_mapping() {
     let spec = Spec { host: OUTSIDE.to_owned(), ..Spec::default() };
     let mut nodes = Vec::new();
     for (index, port) in inside.drain(..3).enumerate() {
-        let mut lines = vec![
-            format!("replica-announce-ip {OUTSIDE}"),
-            format!("replica-announce-port {}", maps[index].port()),
-        ];
+        let mut lines = announced("nat-node.conf", OUTSIDE, maps[index].port());
         if index > 0 {
             lines.push(format!("replicaof {OUTSIDE} {}", maps[0].port()));
         }
@@ -98,8 +110,7 @@ fn announced_addresses_behind_a_port_mapping() {
     for (index, port) in inside.into_iter().enumerate() {
         let mut sentinel_spec = spec.sentinel(&spec.programs[index], maps[0].port());
         sentinel_spec.host = "127.0.0.1".to_owned();
-        sentinel_spec.lines.push(format!("sentinel announce-ip {OUTSIDE}"));
-        sentinel_spec.lines.push(format!("sentinel announce-port {}", maps[3 + index].port()));
+        sentinel_spec.lines.extend(announced("nat-sentinel.conf", OUTSIDE, maps[3 + index].port()));
         let mut sentinel = Sentinel::prepare_at(&sentinel_spec, port);
         sentinel.restart();
         sentinels.push(sentinel);
