@@ -13,7 +13,7 @@ use crate::resp::Reply;
 pub trait Core {
     /// Begin: the first events and wishes.
     fn start(&mut self, now: Time, actions: &mut Actions);
-    /// Take in one fact.
+    /// Take in one fact, and with it every deadline that is over at `now`.
     fn handle(&mut self, input: Input, now: Time, actions: &mut Actions);
     /// When the core must be called again even if nothing happens, and what for.
     fn next_deadline(&self) -> Option<(Time, &'static str)>;

@@ -9,10 +9,6 @@ use tokio::time::{Instant, sleep_until};
 use super::clock::Clock;
 use crate::core::Time;
 
-/// How long an overdue deadline may wait for the timer's own turn before an input has to take it along. Until then
-/// inputs go first: after a standstill the answers that lie in the sockets must be read before anything is judged.
-const PATIENCE: Duration = Duration::from_millis(20);
-
 /// Longest sleep without a look at the boot clock, which tokio's timers, unlike it, don't follow through a suspension.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
@@ -21,8 +17,6 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 pub(super) struct Timer {
     /// What the task sleeps for.
     armed: Cell<Option<Time>>,
-    /// When the present deadline was first seen to be over.
-    overdue_at: Cell<Option<Time>>,
     changed: Notify,
 }
 
@@ -34,27 +28,6 @@ impl Timer {
             self.armed.set(Some(deadline));
             self.changed.notify_one();
         }
-    }
-
-    /// Whether an input that is handled at `now` must take the deadline along, because the timer's own task does not
-    /// get its turn: no flood of inputs may starve the core of time.
-    pub(super) fn starved(&self, deadline: Option<Time>, now: Time) -> bool {
-        if deadline.is_none_or(|deadline| deadline > now) {
-            self.overdue_at.set(None);
-            return false;
-        }
-        match self.overdue_at.get() {
-            None => {
-                self.overdue_at.set(Some(now));
-                false
-            }
-            Some(since) => now.since(since) >= PATIENCE,
-        }
-    }
-
-    /// The core was driven: what was overdue no longer is.
-    pub(super) fn driven(&self) {
-        self.overdue_at.set(None);
     }
 
     /// Sleep until `deadline` gives a time that has come. Cancel safe.
@@ -79,25 +52,6 @@ impl Timer {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const SOON: Time = Time::from_millis(1000);
-
-    #[test]
-    fn only_a_deadline_that_stays_overdue_counts_as_starved() {
-        let timer = Timer::default();
-        assert!(!timer.starved(None, SOON));
-        assert!(!timer.starved(Some(SOON), Time::from_millis(999)));
-        assert!(!timer.starved(Some(SOON), Time::from_millis(1500)), "first noticed after a standstill");
-        assert!(!timer.starved(Some(SOON), Time::from_millis(1519)));
-        assert!(timer.starved(Some(SOON), Time::from_millis(1520)));
-        timer.driven();
-        assert!(!timer.starved(Some(SOON), Time::from_millis(1521)), "begins anew once driven");
-        assert!(
-            !timer.starved(Some(Time::from_millis(9000)), Time::from_millis(1600)),
-            "a later deadline resets it"
-        );
-        assert!(!timer.starved(Some(SOON), Time::from_millis(1700)));
-    }
 
     #[test]
     fn arming_wakes_the_task_only_for_an_earlier_deadline() {
