@@ -84,6 +84,7 @@ fn exit(status: ExitStatus) -> ScriptExit {
 mod tests {
     use super::*;
     use std::fs;
+    use std::os::fd::AsRawFd;
     use std::os::unix::fs::PermissionsExt;
     use tokio::sync::mpsc;
 
@@ -104,6 +105,19 @@ mod tests {
         assert!(executable("/bin/sh"));
         assert!(!executable("/dev/null"));
         assert!(!executable("/nowhere/script"));
+    }
+
+    /// The standard descriptors and whatever this process itself was started with: what any child gets.
+    fn inheritable() -> Vec<u32> {
+        const CLOSED_BY_EXEC: u32 = 0o2_000_000;
+        let listed = fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().file_name());
+        let fds: Vec<String> = listed.map(|name| name.into_string().unwrap()).collect();
+        let open_in_child = |fd: &&String| {
+            let info = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).unwrap_or_default();
+            let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+            flags.is_some_and(|flags| u32::from_str_radix(flags.trim(), 8).unwrap() & CLOSED_BY_EXEC == 0)
+        };
+        fds.iter().filter(open_in_child).map(|fd| fd.parse().unwrap()).collect()
     }
 
     async fn run_local(test: impl Future<Output = ()>) {
@@ -135,18 +149,24 @@ mod tests {
     #[tokio::test]
     async fn no_descriptor_but_the_standard_ones_reaches_a_script() {
         run_local(async {
+            let inherited = inheritable();
             let dir = tempfile::tempdir().unwrap();
             let out = dir.path().join("out");
-            let _held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            let _file = fs::File::create(dir.path().join("held")).unwrap();
+            let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let file = fs::File::create(dir.path().join("held")).unwrap();
             // exec: the shell's own descriptor for the script is gone then.
             let path = script(dir.path(), &format!("#!/bin/sh\nexec ls /proc/self/fd > {}\n", out.display()));
             let (scripts, mut news) = scripts();
             scripts.run(JobId(1), vec![path]);
             while !matches!(news.recv().await, Some(Input::ScriptEnded { .. })) {}
-            let fds: Vec<String> = fs::read_to_string(out).unwrap().lines().map(str::to_owned).collect();
-            // 3 is the folder that ls itself has open.
-            assert_eq!(fds, ["0", "1", "2", "3"]);
+            let fds: Vec<u32> =
+                fs::read_to_string(out).unwrap().lines().map(|line| line.parse().unwrap()).collect();
+            // One more is the folder that ls itself has open: the lowest number that is free.
+            let own = (0..).find(|fd| !inherited.contains(fd)).unwrap();
+            for fd in fds {
+                assert!(fd == own || inherited.contains(&fd), "{fd} leaked, inherited were {inherited:?}");
+            }
+            assert!(inherited.iter().all(|fd| ![held.as_raw_fd(), file.as_raw_fd()].contains(&(*fd as i32))));
         })
         .await;
     }

@@ -210,7 +210,7 @@ fn the_gauges_follow_the_connections() {
             .get_metric()
             .iter()
             .filter(|metric| metric.get_label().iter().any(|label| label.value() == state))
-            .map(|metric| metric.get_gauge().value())
+            .map(|metric| metric.get_gauge().get_value())
             .sum();
         sum as i64
     };

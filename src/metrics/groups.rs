@@ -160,7 +160,8 @@ fn ckquorum(group: &GroupView) -> String {
     }
     let mut text = format!("NOQUORUM {usable} usable Sentinels. ");
     let quorum = usize::try_from(group.quorum).unwrap_or(usize::MAX);
-    let majority = (group.sentinels.len() + 1) / 2 + 1;
+    let voters = group.sentinels.len() + 1;
+    let majority = voters / 2 + 1;
     let mut missing = Vec::new();
     if usable < quorum {
         missing.push("Not enough available Sentinels to reach the specified quorum for this master");

@@ -134,11 +134,12 @@ fn bits(content: &[u8]) -> Option<&[u8]> {
 
 /// A UTCTime or GeneralizedTime that ends in `Z`, in seconds since the Unix epoch.
 fn time(input: &[u8]) -> Option<(i64, &[u8])> {
-    let (text, rest, digits) = match input.first()? {
-        &UTC_TIME => expect(input, UTC_TIME).map(|(text, rest)| (text, rest, 2))?,
-        &GENERALIZED_TIME => expect(input, GENERALIZED_TIME).map(|(text, rest)| (text, rest, 4))?,
+    let digits = match *input.first()? {
+        UTC_TIME => 2,
+        GENERALIZED_TIME => 4,
         _ => return None,
     };
+    let (text, rest) = expect(input, *input.first()?)?;
     let text = std::str::from_utf8(text).ok()?.strip_suffix('Z')?;
     if text.len() != digits + 10 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

@@ -42,7 +42,7 @@ impl Core for Scripted {
         Settings { current_epoch: self.epoch.get(), ..Settings::default() }
     }
 
-    fn info_section(&self) -> String {
+    fn info_section(&self, _now: Time) -> String {
         "# Sentinel\r\nsentinel_masters:0\r\nsentinel_simulate_failure_flags:3\r\n".to_owned()
     }
 
@@ -68,7 +68,7 @@ struct World {
     /// What the driver is told back while it replies.
     echo: RefCell<Option<Weak<Driver>>>,
     saves: RefCell<Vec<u64>>,
-    gate: RefCell<Option<tokio::sync::watch::Receiver<bool>>>,
+    gate: RefCell<Option<watch::Receiver<bool>>>,
     full: Cell<bool>,
 }
 
@@ -228,7 +228,7 @@ async fn saves_are_batched_and_each_covers_what_was_asked_before_it_began() {
             Input::Command { client, .. } => vec![Action::Persist { save: SaveNo(client.0) }],
             _ => vec![],
         });
-        let (open, gate) = tokio::sync::watch::channel(false);
+        let (open, gate) = watch::channel(false);
         *bench.world.gate.borrow_mut() = Some(gate);
         for n in 1..=2 {
             bench.epoch.set(n);
