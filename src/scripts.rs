@@ -5,16 +5,21 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::rc::Rc;
 
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
 use tokio::process::{Child, Command};
 
 use crate::core::Input;
 use crate::core::ids::JobId;
 use crate::core::input::ScriptExit;
+
+/// Sentinel's number, in place of a signal's, for a script that no process could be made for.
+const NO_FORK: i32 = 99;
 
 /// The running scripts.
 #[derive(Clone)]
@@ -45,9 +50,12 @@ impl Scripts {
     }
 
     async fn follow(&self, job: JobId, argv: Vec<String>) {
-        let Some((mut child, pid)) = spawn(&argv) else {
-            (self.deliver)(Input::ScriptStarted { job, pid: None });
-            return;
+        let (mut child, pid) = match spawn(&argv) {
+            Ok(started) => started,
+            Err(error) => {
+                (self.deliver)(not_started(job, &error));
+                return;
+            }
         };
         self.running.borrow_mut().insert(job, pid);
         (self.deliver)(Input::ScriptStarted { job, pid: Some(pid.as_raw_nonzero().get().unsigned_abs()) });
@@ -63,13 +71,22 @@ pub fn executable(path: &str) -> bool {
     rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
 }
 
-fn spawn(argv: &[String]) -> Option<(Child, Pid)> {
-    let (path, args) = argv.split_first()?;
+fn spawn(argv: &[String]) -> io::Result<(Child, Pid)> {
+    let (path, args) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     // The path is one, never a name to be searched for.
     let program = if path.contains('/') { path.clone() } else { format!("./{path}") };
-    let child = Command::new(program).arg0(path).args(args).spawn().ok()?;
-    let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)?;
-    Some((child, pid))
+    let child = Command::new(program).arg0(path).args(args).spawn()?;
+    let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    Ok((child, pid.ok_or(io::ErrorKind::NotFound)?))
+}
+
+/// What a failed start is to the core: a lack that may pass, or a file that is no program.
+fn not_started(job: JobId, error: &io::Error) -> Input {
+    let lacks = [Errno::AGAIN, Errno::NOMEM, Errno::MFILE, Errno::NFILE];
+    if Errno::from_io_error(error).is_some_and(|errno| lacks.contains(&errno)) {
+        return Input::ScriptEnded { job, exit: ScriptExit::Signal(NO_FORK) };
+    }
+    Input::ScriptStarted { job, pid: None }
 }
 
 fn exit(status: ExitStatus) -> ScriptExit {
@@ -98,6 +115,20 @@ mod tests {
     fn scripts() -> (Scripts, mpsc::UnboundedReceiver<Input>) {
         let (tx, rx) = mpsc::unbounded_channel();
         (Scripts::new(Rc::new(move |input| tx.send(input).unwrap())), rx)
+    }
+
+    #[test]
+    fn a_lack_that_may_pass_is_told_apart() {
+        let job = JobId(1);
+        for (errno, input) in [
+            (Errno::AGAIN, Input::ScriptEnded { job, exit: ScriptExit::Signal(99) }),
+            (Errno::MFILE, Input::ScriptEnded { job, exit: ScriptExit::Signal(99) }),
+            (Errno::NOENT, Input::ScriptStarted { job, pid: None }),
+            (Errno::ACCESS, Input::ScriptStarted { job, pid: None }),
+            (Errno::NOEXEC, Input::ScriptStarted { job, pid: None }),
+        ] {
+            assert_eq!(not_started(job, &errno.into()), input);
+        }
     }
 
     #[test]

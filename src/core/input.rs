@@ -69,7 +69,8 @@ pub enum Input {
         /// For each path, in the order of the question, whether it can be executed.
         ok: Vec<bool>,
     },
-    /// A script could be started, or (without a pid) not.
+    /// A script could be started, or (without a pid) can't be executed. One that could not be started for lack of
+    /// processes, memory or descriptors has ended by signal 99 instead, Sentinel's number for that; it is tried again.
     ScriptStarted {
         /// Which run.
         job: JobId,

@@ -15,8 +15,8 @@ const MAX_RUNNING: usize = 16;
 const MAX_QUEUED: usize = 256;
 /// Most runs of one job.
 const MAX_RUNS: u32 = 10;
-/// What Sentinel calls the signal of a script that could not even be started.
-const NOT_STARTED: i32 = 99;
+/// Sentinel's exit code of a script that can't be executed.
+const NO_PROGRAM: i32 = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -107,15 +107,12 @@ impl Scripts {
     }
 }
 
-/// News of a run's start: its pid, or nothing when it could not be started.
+/// News of a run's start: its pid, or nothing when there is no such program. Another run would fare no better.
 pub(crate) fn started(job: JobId, pid: Option<u32>, cx: &mut Cx<'_>) {
     let Some(index) = cx.shared.scripts.find(job) else { return };
     let Some(number) = pid else {
-        let delay = cx.shared.params.script_retry_delay();
-        let path = cx.shared.scripts.jobs.get(index).map_or_else(String::new, |job| job.path().to_owned());
-        cx.own_event(Level::Warning, "-script-error", format!("{path} {NOT_STARTED} 0"));
-        if !cx.shared.scripts.fail(index, delay, cx.now) {
-            cx.shared.scripts.jobs.remove(index);
+        if let Some(job) = cx.shared.scripts.jobs.remove(index) {
+            cx.own_event(Level::Warning, "-script-error", format!("{} 0 {NO_PROGRAM}", job.path()));
         }
         return;
     };
@@ -130,15 +127,17 @@ pub(crate) fn ended(job: JobId, exit: ScriptExit, cx: &mut Cx<'_>) {
     let Some(index) = cx.shared.scripts.find(job) else { return };
     let Some(known) = cx.shared.scripts.jobs.get(index) else { return };
     let pid = match known.state {
-        State::Running { pid, .. } => pid.unwrap_or(0),
-        State::Scheduled(_) => 0,
+        State::Running { pid, .. } => pid,
+        State::Scheduled(_) => None,
     };
     let path = known.path().to_owned();
     let (code, signal) = match exit {
         ScriptExit::Code(code) => (code, 0),
         ScriptExit::Signal(signal) => (0, signal),
     };
-    cx.own_event(Level::Debug, "-script-child", format!("{pid} {code} {signal}"));
+    if let Some(pid) = pid {
+        cx.own_event(Level::Debug, "-script-child", format!("{pid} {code} {signal}"));
+    }
     let delay = cx.shared.params.script_retry_delay();
     if (signal != 0 || code == 1) && cx.shared.scripts.fail(index, delay, cx.now) {
         return;
@@ -184,3 +183,6 @@ pub(crate) fn run(cx: &mut Cx<'_>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

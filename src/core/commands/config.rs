@@ -191,7 +191,10 @@ impl Engine {
             changes.push(change);
         }
         let (mut cx, parts) = self.split(now, out);
-        let credentials = changes.into_iter().fold(false, |any, change| change.apply(&mut cx) || any);
+        let mut credentials = false;
+        for change in changes {
+            credentials |= change.apply(&mut cx);
+        }
         cx.shared.touched.extend(parts.groups.keys());
         if credentials {
             self.drop_peer_links(now, out);

@@ -12,6 +12,8 @@ mod monitor;
 mod query;
 mod rows;
 mod set;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use bytes::Bytes;

@@ -154,19 +154,13 @@ fn apply(
         Name::RebootDownAfter => group.options.reboot_down_after = millis(0)?,
         Name::ParallelSyncs => group.options.parallel_syncs = count()?,
         Name::Quorum => group.options.quorum = count()?,
-        Name::NotificationScript | Name::ReconfigScript => {
-            let (slot, what) = match name {
-                Name::NotificationScript => (&mut group.options.notification_script, "Notification"),
-                _ => (&mut group.options.client_reconfig_script, "Client reconfiguration"),
-            };
-            if !cx.shared.allow_scripts_reconfig {
-                return Err(DENIED);
-            }
-            let usable = executables.and_then(|paths| paths.get(value)).copied().unwrap_or(false);
-            if !value.is_empty() && !usable {
-                return Err(Reply::error(format!("ERR {what} script seems non existing or non executable")));
-            }
-            *slot = text();
+        Name::NotificationScript => {
+            let script = script("Notification", words, at, executables, cx)?;
+            group.options.notification_script = script;
+        }
+        Name::ReconfigScript => {
+            let script = script("Client reconfiguration", words, at, executables, cx)?;
+            group.options.client_reconfig_script = script;
         }
         Name::AuthPass => {
             group.options.auth_pass = text();
@@ -193,4 +187,23 @@ fn apply(
     }
     cx.event(Level::Warning, "+set", group, &Which::Primary, &format!(" {option} {shown}"));
     Ok(())
+}
+
+/// The path at `at`, nothing for the empty word.
+fn script(
+    what: &str,
+    words: &Words<'_>,
+    at: usize,
+    executables: Option<&Executables>,
+    cx: &Cx<'_>,
+) -> Result<Option<String>, Reply> {
+    if !cx.shared.allow_scripts_reconfig {
+        return Err(DENIED);
+    }
+    let path = words.text(at).filter(|path| !path.is_empty());
+    let executable = |path: &str| executables.and_then(|paths| paths.get(path)).copied().unwrap_or(false);
+    if path.is_some_and(|path| !executable(path)) {
+        return Err(Reply::error(format!("ERR {what} script seems non existing or non executable")));
+    }
+    Ok(path.map(str::to_owned))
 }
