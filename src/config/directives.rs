@@ -48,3 +48,119 @@ pub enum CredentialTarget {
     /// Password towards peers.
     SentinelPass,
 }
+
+impl Directives {
+    /// Reads one line.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn set(&mut self, name: &str, words: &[String]) -> Result<(), String> {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        match (name, words.as_slice()) {
+            ("admin", [addr]) => {
+                self.admin = Some(
+                    addr.parse().map_err(|_| format!("vedette admin needs ADDRESS:PORT, not '{addr}'"))?,
+                );
+            }
+            ("log-format", [word]) => {
+                self.log_format = match word.to_ascii_lowercase().as_str() {
+                    "sentinel" => LogFormat::Sentinel,
+                    "json" => LogFormat::Json,
+                    _ => return Err(format!("vedette log-format is sentinel or json, not '{word}'")),
+                };
+            }
+            ("identity", [word]) => {
+                self.identity = Some(Identity::parse(word).ok_or_else(|| {
+                    format!("vedette identity is redis-7.0, redis-8.0 or valkey-8.0, not '{word}'")
+                })?);
+            }
+            ("auth-pass-file", [name, path]) => {
+                self.credential(CredentialTarget::AuthPass(group(name)), path)?
+            }
+            ("auth-user-file", [name, path]) => {
+                self.credential(CredentialTarget::AuthUser(group(name)), path)?
+            }
+            ("sentinel-pass-file", [path]) => self.credential(CredentialTarget::SentinelPass, path)?,
+            ("coordination", [word]) if word.eq_ignore_ascii_case("peers") => {}
+            ("coordination", [word]) => {
+                return Err(format!("this version coordinates by peers only, not by '{word}'"));
+            }
+            ("admin" | "log-format" | "identity" | "coordination" | "sentinel-pass-file", _) => {
+                return Err(format!("vedette {name} takes one value"));
+            }
+            ("auth-pass-file" | "auth-user-file", _) => {
+                return Err(format!("vedette {name} takes a master name (or *) and a path"));
+            }
+            _ => return Err(format!("this version knows no directive 'vedette {name}'")),
+        }
+        Ok(())
+    }
+
+    fn credential(&mut self, target: CredentialTarget, path: &str) -> Result<(), String> {
+        if path.is_empty() {
+            return Err("the path of a credential file is empty".to_owned());
+        }
+        self.credential_files.retain(|file| file.target != target);
+        self.credential_files.push(CredentialFile { target, path: PathBuf::from(path) });
+        Ok(())
+    }
+}
+
+fn group(name: &str) -> Option<GroupName> {
+    (name != "*").then(|| GroupName::from(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(directives: &mut Directives, line: &str) -> Result<(), String> {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        directives.set(&words[0], &words[1..])
+    }
+
+    #[test]
+    fn lines_are_read() {
+        let mut own = Directives::default();
+        for line in [
+            "admin 127.0.0.1:9355",
+            "log-format json",
+            "identity valkey-8.0",
+            "auth-pass-file * /run/pass",
+            "auth-pass-file one /run/old",
+            "auth-pass-file one /run/one",
+            "sentinel-pass-file /run/peer",
+            "coordination peers",
+        ] {
+            set(&mut own, line).unwrap();
+        }
+        assert_eq!(own.admin, Some("127.0.0.1:9355".parse().unwrap()));
+        assert_eq!(own.log_format, LogFormat::Json);
+        assert_eq!(own.identity, Some(Identity::Valkey80));
+        let targets: Vec<_> =
+            own.credential_files.iter().map(|file| (file.target.clone(), file.path.clone())).collect();
+        assert_eq!(
+            targets,
+            [
+                (CredentialTarget::AuthPass(None), PathBuf::from("/run/pass")),
+                (CredentialTarget::AuthPass(Some(GroupName::from("one"))), PathBuf::from("/run/one")),
+                (CredentialTarget::SentinelPass, PathBuf::from("/run/peer")),
+            ]
+        );
+    }
+
+    #[test]
+    fn wrong_and_unknown_lines_are_refused() {
+        for line in [
+            "admin x",
+            "admin",
+            "log-format xml",
+            "identity redis",
+            "coordination kubernetes",
+            "switchover safe",
+            "nosuch 1",
+        ] {
+            assert!(set(&mut Directives::default(), line).is_err(), "{line}");
+        }
+    }
+}

@@ -7,14 +7,20 @@ pub mod directives;
 pub mod general;
 pub mod grammar;
 pub mod identity;
+mod include;
+pub mod load;
 pub mod refusal;
+pub mod sentinel_lines;
 pub mod system;
+pub mod table;
+pub mod value;
 
 use std::path::PathBuf;
 
 pub use directives::Directives;
 pub use general::General;
 pub use identity::Identity;
+pub use load::{Loaded, Sources, load};
 pub use refusal::Refusal;
 
 use crate::core::Settings;

@@ -2,13 +2,10 @@
 
 use std::fs;
 use std::io;
-use std::net::{IpAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 /// The system as the reader of a configuration sees it.
 pub trait System {
-    /// The first address that a host name resolves to. Never asked about a literal address.
-    fn resolve(&self, host: &str) -> Option<IpAddr>;
     /// Whether a path names something that this process may execute.
     fn executable(&self, path: &str) -> bool;
     /// Whether this process may write to a file.
@@ -31,7 +28,7 @@ pub trait System {
     /// # Errors
     /// Why they can't be had.
     fn read_stdin(&self) -> io::Result<Vec<u8>>;
-    /// The names in a folder, in any order.
+    /// The names in a folder, in any order, without the folder.
     ///
     /// # Errors
     /// Why they can't be had.
@@ -53,10 +50,6 @@ pub trait System {
 pub struct RealSystem;
 
 impl System for RealSystem {
-    fn resolve(&self, host: &str) -> Option<IpAddr> {
-        (host, 0u16).to_socket_addrs().ok()?.next().map(|found| found.ip())
-    }
-
     fn executable(&self, path: &str) -> bool {
         rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
     }
