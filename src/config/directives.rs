@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::Identity;
 use crate::core::ids::GroupName;
+use crate::core::input::Secret;
 
 /// The directives of our own. They are read from the file and the command line and never written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,20 +34,9 @@ pub enum LogFormat {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CredentialFile {
     /// What it holds, for whom.
-    pub target: CredentialTarget,
+    pub target: Secret,
     /// The file: absolute, or relative to the working directory.
     pub path: PathBuf,
-}
-
-/// What a credential is for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum CredentialTarget {
-    /// Password for a group's data nodes; for all groups without one of their own if there is no name.
-    AuthPass(Option<GroupName>),
-    /// User for a group's data nodes, likewise.
-    AuthUser(Option<GroupName>),
-    /// Password towards peers.
-    SentinelPass,
 }
 
 impl Directives {
@@ -74,13 +64,9 @@ impl Directives {
                     format!("vedette identity is redis-7.0, redis-8.0 or valkey-8.0, not '{word}'")
                 })?);
             }
-            ("auth-pass-file", [name, path]) => {
-                self.credential(CredentialTarget::AuthPass(group(name)), path)?
-            }
-            ("auth-user-file", [name, path]) => {
-                self.credential(CredentialTarget::AuthUser(group(name)), path)?
-            }
-            ("sentinel-pass-file", [path]) => self.credential(CredentialTarget::SentinelPass, path)?,
+            ("auth-pass-file", [name, path]) => self.credential(Secret::AuthPass(group(name)), path)?,
+            ("auth-user-file", [name, path]) => self.credential(Secret::AuthUser(group(name)), path)?,
+            ("sentinel-pass-file", [path]) => self.credential(Secret::SentinelPass, path)?,
             ("coordination", [word]) if word.eq_ignore_ascii_case("peers") => {}
             ("coordination", [word]) => {
                 return Err(format!("this version coordinates by peers only, not by '{word}'"));
@@ -96,7 +82,7 @@ impl Directives {
         Ok(())
     }
 
-    fn credential(&mut self, target: CredentialTarget, path: &str) -> Result<(), String> {
+    fn credential(&mut self, target: Secret, path: &str) -> Result<(), String> {
         if path.is_empty() {
             return Err("the path of a credential file is empty".to_owned());
         }
@@ -142,9 +128,9 @@ mod tests {
         assert_eq!(
             targets,
             [
-                (CredentialTarget::AuthPass(None), PathBuf::from("/run/pass")),
-                (CredentialTarget::AuthPass(Some(GroupName::from("one"))), PathBuf::from("/run/one")),
-                (CredentialTarget::SentinelPass, PathBuf::from("/run/peer")),
+                (Secret::AuthPass(None), PathBuf::from("/run/pass")),
+                (Secret::AuthPass(Some(GroupName::from("one"))), PathBuf::from("/run/one")),
+                (Secret::SentinelPass, PathBuf::from("/run/peer")),
             ]
         );
     }

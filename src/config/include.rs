@@ -9,7 +9,7 @@ const MAX_FILES: usize = 1000;
 
 /// The files that a path or pattern means, in alphabetical order. A path without `*`, `?` or `[` means itself, whether
 /// or not it is there; a pattern that matches nothing means no file.
-pub fn expand(pattern: &Path, dir: &Path, system: &dyn System) -> Vec<PathBuf> {
+pub(super) fn expand(pattern: &Path, dir: &Path, system: &dyn System) -> Vec<PathBuf> {
     if !is_pattern(pattern) {
         return vec![dir.join(pattern)];
     }

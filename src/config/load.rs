@@ -307,3 +307,6 @@ pub(super) fn reason(error: &std::io::Error) -> String {
         None => text,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,10 @@ pub mod identity;
 mod include;
 pub mod load;
 pub mod refusal;
+pub mod rewrite;
+mod rewrite_sentinel;
 pub mod sentinel_lines;
+pub mod store;
 pub mod system;
 pub mod table;
 pub mod value;
@@ -26,7 +29,7 @@ pub use refusal::Refusal;
 use crate::core::Settings;
 
 /// Everything that the start-up learns from file, standard input and command line.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// The file that holds the daemon's state: absolute, whatever `dir` says.
     pub path: PathBuf,
