@@ -43,7 +43,6 @@ pub struct Engine {
     /// Commands that wait for a look at files.
     pub(crate) checks: Checks,
     new_id: bool,
-    resaving: Option<SaveNo>,
 }
 
 /// Who uses a link.
@@ -104,7 +103,6 @@ impl Engine {
             waiting: VecDeque::new(),
             checks: Checks::default(),
             new_id,
-            resaving: None,
         };
         for group in settings.groups {
             engine.adopt_settings(group, now);
@@ -213,8 +211,7 @@ impl Engine {
                 Key::Tilt | Key::Scripts => {}
                 Key::Save => {
                     let (mut cx, _) = self.split(now, out);
-                    let save = cx.save();
-                    self.resaving = Some(save);
+                    cx.save();
                 }
             }
         }

@@ -40,6 +40,7 @@ impl Group {
             && cx.due(until, "blind after reset")
         {
             self.blind_until = None;
+            self.ask_info(&Which::Primary, cx);
         }
     }
 

@@ -63,6 +63,8 @@ impl Group {
         }
         if command_missing {
             self.connect(which, id, Channel::Command, cx);
+            // Who answers at the address now may be another process than before.
+            self.ask_info(which, cx);
         }
         if pubsub_missing {
             self.connect(which, id, Channel::PubSub, cx);
@@ -214,7 +216,8 @@ impl Group {
     /// Asks INFO at once.
     pub(crate) fn ask_info(&mut self, which: &Which, cx: &mut Cx<'_>) {
         let args = words([self.renamed("INFO")]);
-        let Some(link) = self.get(which).map(|instance| instance.link) else { return };
+        let Some(instance) = self.get(which).filter(|instance| instance.kind != Kind::Peer) else { return };
+        let link = instance.link;
         if cx.send(link, args, Tag::Info)
             && let Some(data) = self.get_mut(which).and_then(Instance::data_mut)
         {
