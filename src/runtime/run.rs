@@ -1,0 +1,251 @@
+//! From a configuration to an exit code.
+
+use std::cell::Cell;
+use std::net::{IpAddr, ToSocketAddrs};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::Registry;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::LocalSet;
+
+use super::clock::Clock;
+use super::driver::{Driver, Parts};
+use super::file_saver::FileSaver;
+use super::journal::ProcessJournal;
+use super::random;
+use super::secrets::Secrets;
+use crate::admin;
+use crate::config::store::Store;
+use crate::config::{Config, General};
+use crate::core::action::Level;
+use crate::core::{Engine, Node};
+use crate::link::tls::{self, TlsFiles, client_config};
+use crate::link::LinkConfig;
+use crate::metrics::Metrics;
+use crate::server::{Server, ServerConfig};
+use crate::telemetry::Telemetry;
+
+/// Threads for what blocks: writing the file, resolving names.
+const BLOCKING_THREADS: usize = 16;
+/// How long the end waits for a write of the file that runs.
+const LAST_WRITE: Duration = Duration::from_secs(5);
+
+/// What surrounds the daemon's life: pid file, process title, supervisor.
+pub trait Host {
+    /// The sockets are open; nothing is served or written yet.
+    fn bound(&self);
+    /// The daemon serves.
+    fn ready(&self);
+    /// It is about to end.
+    fn stopping(&self);
+}
+
+/// The start failed; the reason, for the log, in lines.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("; "))]
+pub struct StartError(Vec<String>);
+
+impl StartError {
+    fn new(reason: impl std::fmt::Display) -> Self {
+        Self(vec![reason.to_string()])
+    }
+}
+
+/// Run the daemon to its end; the exit status. Must be called on the process's main thread, once.
+#[must_use]
+pub fn run(config: Config, log: &Telemetry, host: &dyn Host) -> u8 {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()
+        .map_err(StartError::new);
+    let outcome = runtime.and_then(|runtime| {
+        let outcome = LocalSet::new().block_on(&runtime, serve(config, log, host));
+        // A look-up that hangs must not keep the process.
+        runtime.shutdown_background();
+        outcome
+    });
+    let code = outcome.unwrap_or_else(|StartError(lines)| {
+        for line in lines {
+            log.line(Level::Warning, None, &line);
+        }
+        crate::process::EXIT_REFUSED
+    });
+    log.flush();
+    code
+}
+
+async fn serve(config: Config, log: &Telemetry, host: &dyn Host) -> Result<u8, StartError> {
+    raise_file_limit();
+    let signals = Signals::listen()?;
+    let links = link_config(&config.general)?;
+    let bound = Server::bind(ServerConfig::new(&config, random::hex40()))
+        .map_err(|error| StartError(error.log_lines()))?;
+    for line in bound.warnings() {
+        log.line(Level::Warning, None, line);
+    }
+    let admin = config.own.admin.map(|addr| admin::Bound::open(&addr.to_string()));
+    let admin = admin.transpose().map_err(StartError::new)?;
+    host.bound();
+
+    let level = Rc::new(Cell::new(config.general.loglevel));
+    let saver = Rc::new(FileSaver::new(Store::new(&config), level.clone(), log.clone()));
+    let node = Node { port: announced_port(&config.general), requirepass: config.general.requirepass.clone() };
+    let engine =
+        Engine::new(config.settings.clone(), node, random::seed(), config.general.loglevel, Clock.now());
+    let driver = Driver::new(Parts {
+        core: Box::new(engine),
+        journal: Rc::new(ProcessJournal::new(log.clone(), level)),
+        saver: saver.clone(),
+        links,
+        metrics: Metrics::new(Registry::new()).map_err(StartError::new)?,
+    });
+    let server = bound.serve(driver.clone());
+    saver.attach(server.clone());
+    driver.attach(Rc::new(server));
+    let secrets = Rc::new(Secrets::new(config.own.credential_files.clone()));
+    secrets.read_first(&driver);
+    driver.start();
+    tokio::task::spawn_local(secrets.clone().watch(Rc::downgrade(&driver)));
+    if let Some(admin) = admin {
+        admin.serve(&driver).map_err(StartError::new)?;
+    }
+    host.ready();
+    Ok(live(&config.general, &driver, &secrets, signals, host).await)
+}
+
+/// Serve until the end is asked for, then end; the exit status.
+async fn live(
+    general: &General,
+    driver: &Driver,
+    secrets: &Secrets,
+    mut signals: Signals,
+    host: &dyn Host,
+) -> u8 {
+    loop {
+        tokio::select! {
+            () = driver.stopped() => break,
+            _ = signals.terminate.recv() => {
+                driver.journal().signal("Received SIGTERM scheduling shutdown...");
+                break;
+            }
+            _ = signals.interrupt.recv() => {
+                driver.journal().signal("Received SIGINT scheduling shutdown...");
+                break;
+            }
+            _ = signals.hangup.recv() => {
+                driver.reload();
+                reload_links(general, driver);
+                secrets.read_again(driver).await;
+            }
+        }
+    }
+    let line = |level, text: &str| driver.journal().line(level, None, text);
+    line(Level::Notice, "User requested shutdown...");
+    host.stopping();
+    driver.close_front();
+    if general.unixsocket.is_some() {
+        line(Level::Notice, "Removing the unix socket file.");
+    }
+    tokio::select! {
+        () = last_write(driver) => {}
+        _ = signals.interrupt.recv() => {
+            driver.journal().signal("You insist... exiting now.");
+            return 1;
+        }
+    }
+    line(Level::Warning, "Sentinel is now ready to exit, bye bye...");
+    0
+}
+
+async fn last_write(driver: &Driver) {
+    let written = async {
+        while driver.saving() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    // The file is the old or the new one in any case.
+    let _ = tokio::time::timeout(LAST_WRITE, written).await;
+}
+
+fn reload_links(general: &General, driver: &Driver) {
+    match link_tls(general) {
+        Ok(tls) => driver.links().set_tls(tls),
+        Err(error) => {
+            let text = format!("failed to reload the certificates of links: {error}");
+            driver.journal().line(Level::Warning, None, &text);
+        }
+    }
+}
+
+fn link_config(general: &General) -> Result<LinkConfig, StartError> {
+    let tls = link_tls(general).map_err(|error| {
+        StartError(vec![error.to_string(), "Failed to configure TLS. Check logs for more info.".to_owned()])
+    })?;
+    let source = general.bind_source_addr.as_deref().filter(|addr| !addr.is_empty());
+    Ok(LinkConfig { source: source.map(source_address).transpose()?, tls, ..LinkConfig::default() })
+}
+
+fn source_address(host: &str) -> Result<IpAddr, StartError> {
+    let found = (host, 0).to_socket_addrs().ok().and_then(|mut found| found.next());
+    found.map(|addr| addr.ip()).ok_or_else(|| StartError::new(format!("bad bind-source-addr '{host}'")))
+}
+
+fn link_tls(general: &General) -> Result<Option<Arc<rustls::ClientConfig>>, tls::Error> {
+    let tls = &general.tls;
+    if !tls.replication {
+        return Ok(None);
+    }
+    // Without a pair for clients the listener's own is shown, as the data nodes do.
+    let (cert_file, key_file) = match &tls.client_cert_file {
+        Some(cert) => (Some(cert.clone()), tls.client_key_file.clone()),
+        None => (tls.cert_file.clone(), tls.key_file.clone()),
+    };
+    client_config(&TlsFiles {
+        cert_file,
+        key_file,
+        ca_cert_file: tls.ca_cert_file.clone(),
+        ca_cert_dir: tls.ca_cert_dir.clone(),
+        protocols: tls.protocols.clone(),
+    })
+    .map(Some)
+}
+
+const fn announced_port(general: &General) -> u16 {
+    if general.tls.replication && general.tls.port != 0 { general.tls.port } else { general.port }
+}
+
+/// Links and clients are thousands; but not more than this, for scripts inherit the limit, and some programs close
+/// every descriptor that could be open.
+const MANY_FILES: u64 = 65_536;
+
+/// Let this process have enough files, as far as the system permits.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(MANY_FILES, |most| most.min(MANY_FILES));
+    if limit.current.is_some_and(|current| current < wanted) {
+        // Refused, the process does with what it has.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limit.maximum });
+    }
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, StartError> {
+        let listen = |kind| signal(kind).map_err(StartError::new);
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
+    }
+}
