@@ -15,5 +15,5 @@ mod store;
 mod timer;
 
 pub use driver::{Driver, Parts};
-pub use run::{Host, StartError, run};
 pub use ports::{Core, Front, FrontStats, Journal, Saver, Saving};
+pub use run::{Host, StartError, run};

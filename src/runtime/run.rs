@@ -21,8 +21,8 @@ use crate::config::store::Store;
 use crate::config::{Config, General};
 use crate::core::action::Level;
 use crate::core::{Engine, Node};
-use crate::link::tls::{self, TlsFiles, client_config};
 use crate::link::LinkConfig;
+use crate::link::tls::{self, TlsFiles, client_config};
 use crate::metrics::Metrics;
 use crate::server::{Server, ServerConfig};
 use crate::telemetry::Telemetry;
@@ -92,7 +92,8 @@ async fn serve(config: Config, log: &Telemetry, host: &dyn Host) -> Result<u8, S
 
     let level = Rc::new(Cell::new(config.general.loglevel));
     let saver = Rc::new(FileSaver::new(Store::new(&config), level.clone(), log.clone()));
-    let node = Node { port: announced_port(&config.general), requirepass: config.general.requirepass.clone() };
+    let node =
+        Node { port: announced_port(&config.general), requirepass: config.general.requirepass.clone() };
     let engine =
         Engine::new(config.settings.clone(), node, random::seed(), config.general.loglevel, Clock.now());
     let driver = Driver::new(Parts {

@@ -7,9 +7,9 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use super::driver::Driver;
-use crate::config::directives::{CredentialFile, CredentialTarget};
+use crate::config::directives::CredentialFile;
+use crate::core::Input;
 use crate::core::action::Level;
-use crate::core::{Input, Secret};
 
 /// How often the files are looked at. A mounted Secret is replaced by swapping a link, so their contents decide.
 const LOOK: Duration = Duration::from_secs(2);
@@ -69,10 +69,11 @@ impl Secrets {
             });
             match content {
                 _ if !new => {}
-                Ok(value) => driver.handle(Input::Secret { secret: secret(&file.target), value }),
+                Ok(value) => driver.handle(Input::Secret { secret: file.target.clone(), value }),
                 // What was read before stays in use: a file that is gone for a moment must not cut the links.
                 Err(error) => {
-                    let text = format!("failed to read the credential file '{}': {error}", file.path.display());
+                    let text =
+                        format!("failed to read the credential file '{}': {error}", file.path.display());
                     driver.journal().line(Level::Warning, None, &text);
                 }
             }
@@ -88,14 +89,6 @@ fn read(path: &Path) -> Content {
     Ok((!line.is_empty()).then(|| line.to_owned()))
 }
 
-fn secret(target: &CredentialTarget) -> Secret {
-    match target {
-        CredentialTarget::AuthPass(group) => Secret::AuthPass(group.clone()),
-        CredentialTarget::AuthUser(group) => Secret::AuthUser(group.clone()),
-        CredentialTarget::SentinelPass => Secret::SentinelPass,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,9 +97,13 @@ mod tests {
     fn the_first_line_is_the_credential() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pass");
-        for (text, expected) in
-            [("se cret\n", Some("se cret")), ("a\r\nb\n", Some("a")), ("x", Some("x")), ("", None), ("\n", None)]
-        {
+        for (text, expected) in [
+            ("se cret\n", Some("se cret")),
+            ("a\r\nb\n", Some("a")),
+            ("x", Some("x")),
+            ("", None),
+            ("\n", None),
+        ] {
             std::fs::write(&path, text).unwrap();
             assert_eq!(read(&path), Ok(expected.map(str::to_owned)), "{text:?}");
         }
