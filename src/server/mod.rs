@@ -3,6 +3,7 @@
 pub mod acl;
 mod backend;
 mod config;
+pub mod docs;
 mod error;
 mod listen;
 pub mod session;
