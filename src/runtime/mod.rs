@@ -17,3 +17,6 @@ mod timer;
 pub use driver::{Driver, Parts};
 pub use ports::{Core, Front, FrontStats, Journal, Saver, Saving};
 pub use run::{Host, StartError, run};
+
+#[cfg(test)]
+mod tests;
