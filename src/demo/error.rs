@@ -54,7 +54,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A process ended by itself.
-    #[error("{name} ended ({status}) while {stage}\n{log}")]
+    #[error("{name} ended ({status}) while waiting for {stage}\n{log}")]
     Ended {
         /// Which one.
         name: String,
@@ -66,7 +66,7 @@ pub enum Error {
         log: String,
     },
     /// A bounded wait was over.
-    #[error("gave up after {} s: {what}{detail}", limit.as_secs())]
+    #[error("waited {} s in vain for {what}{detail}", limit.as_secs())]
     TooLong {
         /// What was waited for.
         what: String,
