@@ -53,6 +53,7 @@ simulation: ## seeded runs of several cores in a virtual world
 
 real: build ## against real redis-server, redis-sentinel and exporters
 	$(CARGO) test $(FEATURES) --test real -- --test-threads $(TEST_THREADS)
+	$(CARGO) test $(FEATURES) --test demo
 
 clients: build ## client libraries of five languages through failovers
 	tests/clients/prepare

@@ -4,8 +4,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use vedette::config::directives::Directives;
+use vedette::config::load::{Loaded, Sources, load};
+use vedette::config::system::{RealSystem, System};
 use vedette::core::Engine;
 use vedette::core::action::Level;
 use vedette::core::ids::GroupName;
@@ -50,6 +54,75 @@ fn is_metric(word: &&str) -> bool {
     let prefixes = ["redis_sentinel_", "vedette_", "process_"];
     prefixes.iter().any(|prefix| word.starts_with(prefix) && word.len() > prefix.len())
         && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+}
+
+/// The real system, except that nothing is changed.
+struct Onlooker;
+
+impl System for Onlooker {
+    fn executable(&self, path: &str) -> bool {
+        RealSystem.executable(path)
+    }
+    fn writable(&self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+    fn appendable(&self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        RealSystem.read(path)
+    }
+    fn read_stdin(&self) -> io::Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+    fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
+        RealSystem.list(folder)
+    }
+    fn change_dir(&self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+    fn current_dir(&self) -> io::Result<PathBuf> {
+        RealSystem.current_dir()
+    }
+}
+
+fn loaded(file: PathBuf) -> Loaded {
+    let sources = Sources { file: Some(file.clone()), ..Sources::default() };
+    load(&sources, &Onlooker).unwrap_or_else(|refusal| panic!("{}: {refusal:?}", file.display()))
+}
+
+#[test]
+fn samples_are_accepted() {
+    for name in ["sentinel", "demo", "tls", "acl", "nat-sentinel"] {
+        let config = loaded(path(&format!("config/{name}.conf"))).config;
+        assert_eq!(config.settings.groups.len(), 1, "{name}");
+        assert_eq!(config.own, Directives::default(), "{name} must start redis-sentinel, too");
+    }
+}
+
+#[test]
+fn what_the_sample_comments_out_is_accepted_where_it_is_taken_in() {
+    let sample = read("config/sentinel.conf").replace("# vedette ", "vedette ");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sentinel.conf");
+    fs::write(&file, sample).unwrap();
+    let own = loaded(file).config.own;
+    assert_eq!(own.admin, Some("127.0.0.1:9355".parse().unwrap()));
+    assert_eq!(own.credential_files.len(), 3);
+}
+
+#[test]
+fn the_readme_names_directives_that_exist() {
+    let text = read("README.md");
+    let named: BTreeSet<&str> =
+        quoted(&text).filter_map(|words| words.strip_prefix("vedette ")?.split(' ').next()).collect();
+    let subcommands = BTreeSet::from(["demo", "man", "completions", "/etc/redis/sentinel.conf"]);
+    let directives: Vec<&str> = named.difference(&subcommands).copied().collect();
+    assert_eq!(directives.len(), 7, "{directives:?}");
+    for name in directives {
+        let complaint = Directives::default().set(name, &[]).unwrap_err();
+        assert!(complaint.starts_with(&format!("vedette {name} takes")), "{complaint}");
+    }
 }
 
 #[test]
