@@ -9,9 +9,13 @@ mod support;
 mod addressing;
 #[path = "real/failover.rs"]
 mod failover;
+#[path = "real/migration.rs"]
+mod migration;
 #[path = "real/scripts.rs"]
 mod scripts;
 #[path = "real/security.rs"]
 mod security;
 #[path = "real/settings.rs"]
 mod settings;
+#[path = "real/start.rs"]
+mod start;
