@@ -359,10 +359,12 @@ impl Engine {
                     cx.shared.touched.insert(about);
                 }
             }
-            Tag::IsDown(about) => {
+            Tag::IsDown(about, era) => {
                 let which = self.user(id, about);
                 let (mut cx, parts) = self.split(now, out);
-                if let (Some(which), Some(group)) = (which, parts.groups.get_mut(&about)) {
+                if let (Some(which), Some(group)) = (which, parts.groups.get_mut(&about))
+                    && group.era == era
+                {
                     group.opinion(&which, reply, &mut cx);
                     cx.shared.touched.insert(about);
                 }

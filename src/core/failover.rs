@@ -109,7 +109,7 @@ impl Group {
     pub(crate) fn own_vote_saved(&mut self, epoch: u64, ok: bool, cx: &mut Cx<'_>) {
         if let Some(failover) = self.failover.as_mut().filter(|failover| failover.epoch == epoch && ok) {
             failover.own_vote_saved = true;
-            self.ask_now = true;
+            self.ask_for_votes();
         }
         cx.shared.touched.insert(self.id);
     }

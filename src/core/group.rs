@@ -115,8 +115,8 @@ pub(crate) struct Group {
     pub(crate) turn_at: Option<Time>,
     pub(crate) failover: Option<Failover>,
     pub(crate) adoption: Option<Adoption>,
-    /// Peers are to be asked at once, whenever they were asked last.
-    pub(crate) ask_now: bool,
+    /// Counts the primaries that this group has had: an answer about an earlier one is void.
+    pub(crate) era: u64,
     /// After SENTINEL RESET nothing is discovered before.
     pub(crate) blind_until: Option<Time>,
 }

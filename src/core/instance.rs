@@ -114,6 +114,8 @@ pub(crate) struct Peer {
     /// When it last answered, and when it was last asked.
     pub(crate) answered_at: Option<Time>,
     pub(crate) asked_at: Option<Time>,
+    /// It is to be asked sooner than its turn comes.
+    pub(crate) urgent: bool,
     /// The vote that it says it gave.
     pub(crate) leader: Option<String>,
     pub(crate) leader_epoch: u64,
@@ -126,6 +128,7 @@ impl Peer {
             says_down: false,
             answered_at: None,
             asked_at: None,
+            urgent: false,
             leader: None,
             leader_epoch: 0,
         }

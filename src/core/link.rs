@@ -23,8 +23,8 @@ pub(crate) enum Tag {
     Info,
     /// PUBLISH of a hello for that group.
     Publish(GroupId),
-    /// SENTINEL is-master-down-by-addr for that group.
-    IsDown(GroupId),
+    /// SENTINEL is-master-down-by-addr for that group's primary of that era.
+    IsDown(GroupId, u64),
     Subscribe,
 }
 

@@ -23,7 +23,7 @@ const CHANCE_MS: u64 = 15;
 impl Group {
     /// The primary just became subjectively down: candidates are asked for fresh INFO, peers for their opinion.
     pub(crate) fn primary_went_down(&mut self, cx: &mut Cx<'_>) {
-        self.ask_now = true;
+        self.ask_everybody();
         self.ask_replicas_info(cx);
     }
 
@@ -69,6 +69,35 @@ impl Group {
         }
     }
 
+    /// All peers are to be asked as soon as they may be.
+    pub(crate) fn ask_everybody(&mut self) {
+        self.peers.values_mut().filter_map(Instance::peer_mut).for_each(|peer| peer.urgent = true);
+    }
+
+    /// Somebody asks, so he holds the primary down: those who are not known to are worth a question. No more than
+    /// those, or two daemons would ask each other without end.
+    pub(crate) fn ask_the_others(&mut self) {
+        let peers = self.peers.values_mut().filter_map(Instance::peer_mut);
+        peers.filter(|peer| !peer.says_down).for_each(|peer| peer.urgent = true);
+    }
+
+    /// All peers are asked for their vote, however recently they were asked for their opinion.
+    pub(crate) fn ask_for_votes(&mut self) {
+        self.peers.values_mut().filter_map(Instance::peer_mut).for_each(|peer| peer.asked_at = None);
+    }
+
+    /// The group has another primary: what was said, and what is on its way, was about the old one.
+    pub(crate) fn void_opinions(&mut self) {
+        self.era += 1;
+        for peer in self.peers.values_mut().filter_map(Instance::peer_mut) {
+            peer.says_down = false;
+            peer.leader = None;
+            peer.answered_at = None;
+            peer.asked_at = None;
+            peer.urgent = false;
+        }
+    }
+
     fn void_stale_opinions(&mut self, cx: &mut Cx<'_>) {
         let patience = cx.shared.params.ask_period() * STALE;
         let mut next: Option<Time> = None;
@@ -90,7 +119,6 @@ impl Group {
 
     /// Asks the peers whose opinion is due. While this daemon seeks votes the question asks for one.
     pub(crate) fn ask_peers(&mut self, cx: &mut Cx<'_>) {
-        let at_once = std::mem::take(&mut self.ask_now);
         if !self.primary.is_down() {
             return;
         }
@@ -108,12 +136,8 @@ impl Group {
             if state.command.is_none() || state.pending() >= MAX_PENDING * state.users {
                 continue;
             }
-            let mut due = peer.asked_at.map_or(cx.now, |at| at + period);
-            if at_once {
-                due = peer.asked_at.map_or(cx.now, |at| if seeking { cx.now } else { at + MIN_ASK });
-            }
-            if !cx.due(due, "ask") {
-                self.ask_now |= at_once;
+            let gap = if peer.urgent { MIN_ASK } else { period };
+            if peer.asked_at.is_some_and(|at| !cx.due(at + gap, "ask")) {
                 continue;
             }
             let words = words([
@@ -124,9 +148,10 @@ impl Group {
                 epoch.as_str(),
                 run_id.as_str(),
             ]);
-            cx.send(link, words, Tag::IsDown(self.id));
+            cx.send(link, words, Tag::IsDown(self.id, self.era));
             if let Some(peer) = self.peers.get_mut(&name).and_then(Instance::peer_mut) {
                 peer.asked_at = Some(cx.now);
+                peer.urgent = false;
             }
             cx.wake_at(cx.now + period, "ask");
         }

@@ -50,7 +50,7 @@ impl Engine {
             turn_at: None,
             failover: None,
             adoption: None,
-            ask_now: false,
+            era: 0,
             blind_until: None,
         };
         let mut out = Actions::new();
@@ -224,6 +224,7 @@ impl Group {
         self.attempt_at = None;
         self.turn_at = None;
         self.adoption = None;
+        self.void_opinions();
         self.primary.run_id.clear();
         self.primary.down_since = None;
         self.primary.last_down_at = None;

@@ -36,9 +36,8 @@ impl Engine {
             return;
         };
         let down = group.primary.is_down() && !cx.shared.tilt.active();
-        // Whoever asks holds the primary down: its answer to our own question will say so.
         if down {
-            group.ask_now = true;
+            group.ask_the_others();
             cx.shared.touched.insert(group.id);
         }
         if run_id == "*" || epoch >= ABSURD_EPOCH {
