@@ -1,0 +1,98 @@
+//! What the invariants are told: everything that leaves a daemon, reaches it or is written by it.
+
+use bytes::Bytes;
+
+use super::ledger::Ledger;
+use super::plan::DaemonId;
+use crate::core::action::Event;
+use crate::core::settings::GroupSettings;
+use crate::core::{Settings, Time};
+
+/// One fact, and what stood when it happened.
+#[derive(Debug)]
+pub(crate) struct Seen<'a> {
+    pub(crate) at: Time,
+    pub(crate) daemon: DaemonId,
+    /// What a restart of that daemon would find at this moment.
+    pub(crate) saved: &'a Settings,
+    /// Its disk refused the last write: a fact can't be saved, and is told all the same.
+    pub(crate) refused: bool,
+    pub(crate) ledger: &'a Ledger,
+    pub(crate) fact: &'a Fact,
+}
+
+/// See the module. Addresses are `ip:port`.
+#[derive(Debug)]
+pub(crate) enum Fact {
+    /// The daemon's process starts from what is saved.
+    Started { fleet: usize },
+    /// A write of the daemon's file reached the disk.
+    Saved,
+    /// SLAVEOF was sent to a data node: `NO ONE` when there is no target.
+    Slaveof { group: String, node: String, target: Option<String> },
+    /// A hello was published, to a data node or a peer.
+    HelloSent(Hello),
+    /// A hello reached the daemon.
+    HelloHeard(Hello),
+    /// A peer was asked, for its vote when there is a candidate.
+    Asked { group: String, epoch: u64, candidate: Option<String> },
+    /// A peer's answer to that reached the daemon.
+    Opinion { group: String, address: String, peer: DaemonId, down: bool },
+    /// The daemon answered a peer's request for its vote.
+    Voted { group: String, leader: Option<String>, epoch: u64 },
+    /// An event was emitted; with the daemon's own view of the group.
+    Event { event: Event, known: Option<Box<GroupSettings>> },
+    /// SENTINEL FAILOVER was accepted.
+    Forced { group: String },
+    /// A client was told the group's epoch.
+    Told { group: String, config_epoch: u64 },
+}
+
+/// A hello message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Hello {
+    pub(crate) run_id: String,
+    pub(crate) current_epoch: u64,
+    pub(crate) group: String,
+    pub(crate) address: String,
+    pub(crate) config_epoch: u64,
+}
+
+impl Hello {
+    /// Reads a hello's payload.
+    pub(crate) fn parse(payload: &Bytes) -> Option<Self> {
+        let text = std::str::from_utf8(payload).ok()?;
+        let parts: Vec<&str> = text.split(',').collect();
+        let [_, _, run_id, current, group, ip, port, config] = parts[..] else { return None };
+        Some(Self {
+            run_id: run_id.to_owned(),
+            current_epoch: current.parse().ok()?,
+            group: group.to_owned(),
+            address: format!("{ip}:{port}"),
+            config_epoch: config.parse().ok()?,
+        })
+    }
+}
+
+/// The group of that name among settings.
+pub(crate) fn group<'a>(settings: &'a Settings, name: &str) -> Option<&'a GroupSettings> {
+    settings.groups.iter().find(|group| group.name.as_str() == name)
+}
+
+/// A group's primary as `ip:port`.
+pub(crate) fn address(group: &GroupSettings) -> String {
+    format!("{}:{}", group.primary.host, group.primary.port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hello_has_eight_fields() {
+        let hello = Hello::parse(&Bytes::from_static(b"10.0.0.1,26379,abc,7,m,10.0.1.1,6379,5")).unwrap();
+        assert_eq!((hello.current_epoch, hello.config_epoch), (7, 5));
+        assert_eq!((hello.group.as_str(), hello.address.as_str()), ("m", "10.0.1.1:6379"));
+        assert!(Hello::parse(&Bytes::from_static(b"10.0.0.1,26379,abc,7,m,10.0.1.1,6379")).is_none());
+    }
+}

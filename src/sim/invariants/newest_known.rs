@@ -1,0 +1,72 @@
+//! A daemon makes a data node follow only the primary of the newest configuration that it has heard of.
+//!
+//! Source: Redis's Sentinel documentation, "Sentinel reconfiguration of instances outside the failover procedure": a stale Sentinel must
+//! not set a node to an older configuration than the one it knows.
+
+use std::collections::BTreeMap;
+
+use super::Invariant;
+use crate::sim::facts::{Fact, Seen, address};
+use crate::sim::plan::DaemonId;
+
+#[derive(Debug, Default)]
+pub(super) struct NewestKnown {
+    newest: BTreeMap<(DaemonId, String), (u64, String)>,
+}
+
+impl Invariant for NewestKnown {
+    fn name(&self) -> &'static str {
+        "no reconfiguration on old knowledge"
+    }
+
+    fn see(&mut self, seen: &Seen<'_>) -> Result<(), String> {
+        let d = seen.daemon;
+        match seen.fact {
+            Fact::Started { .. } => {
+                self.newest.retain(|(who, _), _| *who != d);
+                self.learn_saved(seen);
+                Ok(())
+            }
+            Fact::Saved => {
+                self.learn_saved(seen);
+                Ok(())
+            }
+            Fact::HelloHeard(hello) => {
+                self.learn(d, &hello.group, hello.config_epoch, &hello.address);
+                Ok(())
+            }
+            Fact::Slaveof { group, node, target: Some(target) } => {
+                match self.newest.get(&(d, group.clone())) {
+                    Some((epoch, newest)) if newest != target && !seen.ledger.contested(group, *epoch) => {
+                        Err(format!("d{d} makes {node} follow {target}, and knows {newest} of epoch {epoch}"))
+                    }
+                    Some(_) | None => Ok(()),
+                }
+            }
+            Fact::Slaveof { .. }
+            | Fact::Event { .. }
+            | Fact::HelloSent(_)
+            | Fact::Asked { .. }
+            | Fact::Opinion { .. }
+            | Fact::Voted { .. }
+            | Fact::Forced { .. }
+            | Fact::Told { .. } => Ok(()),
+        }
+    }
+}
+
+impl NewestKnown {
+    fn learn_saved(&mut self, seen: &Seen<'_>) {
+        for group in &seen.saved.groups {
+            self.learn(seen.daemon, group.name.as_str(), group.config_epoch, &address(group));
+        }
+    }
+
+    fn learn(&mut self, daemon: DaemonId, group: &str, epoch: u64, address: &str) {
+        let newest =
+            self.newest.entry((daemon, group.to_owned())).or_insert_with(|| (epoch, address.to_owned()));
+        if epoch > newest.0 {
+            *newest = (epoch, address.to_owned());
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! A daemon gives at most one vote per group and epoch, restarts included.
+//!
+//! Source: Redis's Sentinel documentation, "Configuration epochs": a
+//! Sentinel votes once per epoch; Raft (Ongaro and Ousterhout 2014), section 5.2: `votedFor` is kept on stable storage.
+
+use std::collections::BTreeMap;
+
+use super::Invariant;
+use crate::sim::facts::{Fact, Seen};
+use crate::sim::plan::DaemonId;
+
+#[derive(Debug, Default)]
+pub(super) struct OneVote {
+    given: BTreeMap<(DaemonId, String, u64), String>,
+}
+
+impl Invariant for OneVote {
+    fn name(&self) -> &'static str {
+        "one vote per group and epoch"
+    }
+
+    fn see(&mut self, seen: &Seen<'_>) -> Result<(), String> {
+        let Some((group, leader, epoch)) = vote(seen.fact) else { return Ok(()) };
+        let first =
+            self.given.entry((seen.daemon, group.to_owned(), epoch)).or_insert_with(|| leader.to_owned());
+        if first == leader {
+            return Ok(());
+        }
+        Err(format!(
+            "d{} votes for {leader} in epoch {epoch} of {group}, and voted for {first} before",
+            seen.daemon
+        ))
+    }
+}
+
+/// The vote in a fact: group, whom, epoch. One's own vote shows in its event.
+pub(super) fn vote(fact: &Fact) -> Option<(&str, &str, u64)> {
+    match fact {
+        Fact::Voted { group, leader: Some(leader), epoch } => Some((group, leader, *epoch)),
+        Fact::Event { event, .. } if event.name == "+vote-for-leader" => {
+            let (leader, epoch) = event.payload.split_once(' ')?;
+            Some((event.group.as_ref()?.as_str(), leader, epoch.parse().ok()?))
+        }
+        Fact::Event { .. }
+        | Fact::Voted { .. }
+        | Fact::Started { .. }
+        | Fact::Saved
+        | Fact::Slaveof { .. }
+        | Fact::HelloSent(_)
+        | Fact::HelloHeard(_)
+        | Fact::Asked { .. }
+        | Fact::Opinion { .. }
+        | Fact::Forced { .. }
+        | Fact::Told { .. } => None,
+    }
+}

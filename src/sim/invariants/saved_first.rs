@@ -1,0 +1,89 @@
+//! Nothing that promises a vote, an epoch or a primary leaves a daemon before it is on its disk.
+//!
+//! A vote that can't be saved is not given. A promotion or a newer configuration is a fact that others hold too: it is
+//! followed also by a daemon whose disk refuses it.
+//!
+//! Source: Redis's Sentinel documentation, "Sentinel persistent state": the state is written before it is
+//! acted upon, so that a Sentinel may stop at any time; Raft, figure 2: "updated on stable storage before responding".
+
+use super::Invariant;
+use crate::sim::facts::{Fact, Seen, address, group};
+
+#[derive(Debug)]
+pub(super) struct SavedFirst;
+
+impl Invariant for SavedFirst {
+    fn name(&self) -> &'static str {
+        "saved before it leaves"
+    }
+
+    fn see(&mut self, seen: &Seen<'_>) -> Result<(), String> {
+        let d = seen.daemon;
+        let saved = |name: &str| group(seen.saved, name);
+        let not_below = |what: &str, name: &str, told: u64, held: u64| {
+            if told <= held {
+                return Ok(());
+            }
+            Err(format!("d{d} lets out {what} {told} of {name}, on its disk is {held}"))
+        };
+        match seen.fact {
+            Fact::Voted { group, epoch, .. } => {
+                not_below("a vote of epoch", group, *epoch, saved(group).map_or(0, |g| g.leader_epoch))
+            }
+            Fact::Asked { group, epoch, candidate } => {
+                not_below("a request of epoch", group, *epoch, seen.saved.current_epoch)?;
+                let Some(attempt) = candidate.as_ref().and_then(|_| seen.ledger.current(d, group)) else {
+                    return Ok(());
+                };
+                let voted = saved(group).map_or(0, |g| g.leader_epoch);
+                not_below("a request that rests on its own vote of epoch", group, attempt.epoch, voted)
+            }
+            Fact::HelloSent(hello) => {
+                not_below("a hello of epoch", &hello.group, hello.current_epoch, seen.saved.current_epoch)?;
+                let Some(saved) = saved(&hello.group).filter(|_| !seen.refused) else { return Ok(()) };
+                not_below("a configuration of epoch", &hello.group, hello.config_epoch, saved.config_epoch)?;
+                if hello.config_epoch == saved.config_epoch && hello.address != address(saved) {
+                    return Err(format!(
+                        "d{d} says that {} is the primary of {}, on its disk is {}",
+                        hello.address,
+                        hello.group,
+                        address(saved)
+                    ));
+                }
+                Ok(())
+            }
+            Fact::Slaveof { group, target: None, .. } => {
+                let epoch = seen.ledger.current(d, group).map_or(0, |attempt| attempt.epoch);
+                not_below("a promotion in epoch", group, epoch, seen.saved.current_epoch)
+            }
+            Fact::Slaveof { group, node, target: Some(target) } => {
+                let held = saved(group).map(address);
+                if held.as_ref() == Some(target) || seen.refused {
+                    return Ok(());
+                }
+                Err(format!(
+                    "d{d} makes {node} follow {target} in {group}, on its disk the primary is {held:?}"
+                ))
+            }
+            Fact::Event { event, .. } if event.name == "+switch-master" => {
+                let words: Vec<&str> = event.payload.split(' ').collect();
+                let [name, _, _, ip, port] = words[..] else { return Err(event.payload.clone()) };
+                let held = saved(name).map(address);
+                if held.as_deref() == Some(format!("{ip}:{port}").as_str()) || seen.refused {
+                    return Ok(());
+                }
+                Err(format!(
+                    "d{d} publishes +switch-master {}, on its disk the primary is {held:?}",
+                    event.payload
+                ))
+            }
+            Fact::Event { .. }
+            | Fact::Started { .. }
+            | Fact::Saved
+            | Fact::HelloHeard(_)
+            | Fact::Opinion { .. }
+            | Fact::Forced { .. }
+            | Fact::Told { .. } => Ok(()),
+        }
+    }
+}

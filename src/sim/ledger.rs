@@ -1,0 +1,120 @@
+//! The attempts of failover of the whole fleet, as their events and commands show them.
+
+use std::collections::BTreeMap;
+
+use super::facts::Fact;
+use super::plan::DaemonId;
+
+/// One daemon's attempt to fail a group over.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempt {
+    pub(crate) daemon: DaemonId,
+    pub(crate) epoch: u64,
+    /// SENTINEL FAILOVER: no vote is asked for.
+    pub(crate) forced: bool,
+    pub(crate) elected: bool,
+    /// Whom SLAVEOF NO ONE was sent to.
+    pub(crate) promoted: Option<String>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    attempts: BTreeMap<(String, u64), Vec<Attempt>>,
+    /// The epoch of the attempt that a daemon is at.
+    current: BTreeMap<(DaemonId, String), u64>,
+    forced: BTreeMap<(DaemonId, String), bool>,
+}
+
+impl Ledger {
+    /// Takes a fact in, before any invariant sees it.
+    pub(crate) fn note(&mut self, daemon: DaemonId, fact: &Fact) {
+        match fact {
+            Fact::Started { .. } => {
+                self.current.retain(|(who, _), _| *who != daemon);
+                self.forced.retain(|(who, _), _| *who != daemon);
+            }
+            Fact::Forced { group } => {
+                self.forced.insert((daemon, group.clone()), true);
+            }
+            Fact::Event { event, .. } => {
+                let Some(group) = &event.group else { return };
+                let key = (daemon, group.as_str().to_owned());
+                match event.name {
+                    "+try-failover" => {
+                        let forced = self.forced.remove(&key).unwrap_or(false);
+                        self.current.insert(key.clone(), event.epoch);
+                        self.attempts.entry((key.1, event.epoch)).or_default().push(Attempt {
+                            daemon,
+                            epoch: event.epoch,
+                            forced,
+                            elected: false,
+                            promoted: None,
+                        });
+                    }
+                    "+elected-leader" => {
+                        if let Some(attempt) = self.current_mut(daemon, &key.1) {
+                            attempt.elected = true;
+                        }
+                    }
+                    "-failover-abort-not-elected"
+                    | "-failover-abort-no-good-slave"
+                    | "-failover-abort-slave-timeout"
+                    | "+switch-master"
+                    | "+reset-master" => {
+                        self.current.remove(&key);
+                    }
+                    _ => {}
+                }
+            }
+            Fact::Slaveof { group, node, target: None } => {
+                if let Some(attempt) = self.current_mut(daemon, group) {
+                    attempt.promoted.get_or_insert_with(|| node.clone());
+                }
+            }
+            Fact::Saved
+            | Fact::Slaveof { .. }
+            | Fact::HelloSent(_)
+            | Fact::HelloHeard(_)
+            | Fact::Asked { .. }
+            | Fact::Opinion { .. }
+            | Fact::Voted { .. }
+            | Fact::Told { .. } => {}
+        }
+    }
+
+    /// The attempt that a daemon is at.
+    pub(crate) fn current(&self, daemon: DaemonId, group: &str) -> Option<&Attempt> {
+        let epoch = self.current.get(&(daemon, group.to_owned()))?;
+        self.at(group, *epoch).iter().rev().find(|attempt| attempt.daemon == daemon)
+    }
+
+    /// All attempts at an epoch.
+    pub(crate) fn at(&self, group: &str, epoch: u64) -> &[Attempt] {
+        self.attempts.get(&(group.to_owned(), epoch)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Two promotions were made in the same epoch, one of them on an operator's word: Sentinel's protocol lets that
+    /// happen, for a forced failover asks nobody.
+    pub(crate) fn contested(&self, group: &str, epoch: u64) -> bool {
+        let promoted = self.at(group, epoch).iter().filter(|attempt| attempt.promoted.is_some());
+        promoted.clone().count() > 1 && promoted.clone().any(|attempt| attempt.forced)
+    }
+
+    /// Whether any epoch of the group is contested.
+    pub(crate) fn ever_contested(&self, group: &str) -> bool {
+        self.attempts.keys().any(|(name, epoch)| name == group && self.contested(name, *epoch))
+    }
+
+    /// How many attempts there were, and how many of them got as far as a promotion.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let all = self.attempts.values().flatten();
+        (all.clone().count(), all.filter(|attempt| attempt.promoted.is_some()).count())
+    }
+
+    fn current_mut(&mut self, daemon: DaemonId, group: &str) -> Option<&mut Attempt> {
+        let epoch = self.current.get(&(daemon, group.to_owned()))?;
+        let attempts = self.attempts.get_mut(&(group.to_owned(), *epoch))?;
+        attempts.iter_mut().rev().find(|attempt| attempt.daemon == daemon)
+    }
+}

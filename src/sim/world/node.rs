@@ -1,0 +1,235 @@
+//! The data nodes on their hosts.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::{Delivery, NODE_PORT, NetId, Packet, Side, World};
+use crate::sim::facts::Fact;
+use crate::sim::net::HostId;
+use crate::sim::plan::NodeId;
+use crate::sim::redis::{Durable, Effect, FakeRedis, NodeConfig};
+use crate::sim::rng::Rng;
+
+/// A data node's machine.
+#[derive(Debug)]
+pub(super) struct DataHost {
+    pub(super) config: NodeConfig,
+    pub(super) left: Durable,
+    pub(super) process: Option<FakeRedis>,
+    /// The connection to the primary.
+    primary: Option<NetId>,
+    /// Connections accepted.
+    clients: BTreeSet<NetId>,
+}
+
+impl World {
+    pub(super) fn make_nodes(&mut self) {
+        for group in self.plan.groups.clone() {
+            for (at, node) in group.nodes.iter().enumerate() {
+                let ip = self.ip(self.node_host(*node));
+                let primary = self.ip(self.node_host(group.nodes[0]));
+                let config = NodeConfig {
+                    ip,
+                    port: NODE_PORT,
+                    priority: group.priorities[at],
+                    password: group.password.clone(),
+                    repl_timeout: Duration::from_secs(15),
+                    backlog: 60,
+                    transfer: self.rng.millis(20, 1500),
+                };
+                let replica_of = (at > 0).then_some((primary, NODE_PORT));
+                let left = Durable { replica_of, ..Durable::default() };
+                self.nodes.push(DataHost {
+                    config,
+                    left,
+                    process: None,
+                    primary: None,
+                    clients: BTreeSet::new(),
+                });
+            }
+        }
+        for node in 0..self.nodes.len() {
+            self.boot_node(node, Duration::ZERO, false);
+        }
+    }
+
+    pub(super) fn boot_node(&mut self, node: NodeId, loading: Duration, lose_data: bool) {
+        let host = self.node_host(node);
+        let rng = Rng::new(self.rng.next(), 5);
+        let data_host = &mut self.nodes[node];
+        let mut left = std::mem::take(&mut data_host.left);
+        if lose_data {
+            left = Durable { replica_of: left.replica_of, ..Durable::default() };
+        }
+        let process = FakeRedis::boot(data_host.config.clone(), left, rng, self.now, loading);
+        data_host.process = Some(process);
+        self.hosts[host].running = true;
+        self.hosts[host].life += 1;
+        self.wake_node(node);
+    }
+
+    /// The process ends; its disk keeps what it holds.
+    pub(super) fn end_node(&mut self, node: NodeId) {
+        let data_host = &mut self.nodes[node];
+        if let Some(process) = data_host.process.take() {
+            data_host.left = process.durable();
+        }
+        data_host.primary = None;
+        data_host.clients.clear();
+    }
+
+    pub(super) fn wake_node(&mut self, node: NodeId) {
+        let mut effects = Vec::new();
+        if let Some(process) = &mut self.nodes[node].process {
+            process.timer(self.now, &mut effects);
+        }
+        self.carry_out(node, effects);
+    }
+
+    pub(super) fn node_takes(&mut self, node: NodeId, delivery: Delivery) {
+        let now = self.now;
+        let data_host = &mut self.nodes[node];
+        let Some(process) = &mut data_host.process else { return };
+        let mut effects = Vec::new();
+        match delivery {
+            Delivery::Accepted(net) => {
+                data_host.clients.insert(net);
+                process.accept(net);
+            }
+            Delivery::Packet { net, side: Side::Listener, packet } => match packet {
+                Packet::Request(args) => {
+                    if !data_host.clients.contains(&net) {
+                        return;
+                    }
+                    if !process.request(net, &args, now, &mut effects) {
+                        let words = args.iter().map(|word| String::from_utf8_lossy(word)).collect::<Vec<_>>();
+                        let what = format!("n{node} is sent {words:?}");
+                        self.break_rule("data nodes are sent only what is documented", what);
+                        return;
+                    }
+                }
+                Packet::Repl(message) => process.replica_says(net, message, now, &mut effects),
+                Packet::Close => {
+                    process.client_gone(net);
+                    data_host.clients.remove(&net);
+                    self.net.vanish(net, Side::Listener);
+                }
+                Packet::Syn | Packet::Accept | Packet::Refuse | Packet::Reply(_) => {}
+            },
+            Delivery::Packet { net, side: Side::Dialer, packet } => {
+                if data_host.primary != Some(net) {
+                    return;
+                }
+                match packet {
+                    Packet::Accept => process.primary_up(now, &mut effects),
+                    Packet::Repl(message) => process.primary_says(message, now, &mut effects),
+                    Packet::Refuse | Packet::Close => {
+                        data_host.primary = None;
+                        process.primary_gone(now);
+                        self.net.vanish(net, Side::Dialer);
+                    }
+                    Packet::Syn | Packet::Request(_) | Packet::Reply(_) => {}
+                }
+            }
+            Delivery::Reset { net, side: Side::Listener } => {
+                process.client_gone(net);
+                data_host.clients.remove(&net);
+            }
+            Delivery::Reset { net, side: Side::Dialer } => {
+                if data_host.primary == Some(net) {
+                    data_host.primary = None;
+                    process.primary_gone(now);
+                }
+            }
+            Delivery::Own(_) => {}
+        }
+        self.carry_out(node, effects);
+    }
+
+    /// Carries a node's wishes out and sees to its next wake-up.
+    pub(super) fn carry_out(&mut self, node: NodeId, effects: Vec<Effect>) {
+        let host = self.node_host(node);
+        for effect in effects {
+            match effect {
+                Effect::Reply(net, reply) => {
+                    let due = self.net.send(self.now, net, Side::Listener, Packet::Reply(reply));
+                    self.post(due);
+                }
+                Effect::Close(net) => {
+                    self.nodes[node].clients.remove(&net);
+                    let due = self.net.close(self.now, net, Side::Listener);
+                    self.post(due);
+                }
+                Effect::ToReplica(net, message) => {
+                    let due = self.net.send(self.now, net, Side::Listener, Packet::Repl(message));
+                    self.post(due);
+                }
+                Effect::ToPrimary(message) => {
+                    if let Some(net) = self.nodes[node].primary {
+                        let due = self.net.send(self.now, net, Side::Dialer, Packet::Repl(message));
+                        self.post(due);
+                    }
+                }
+                Effect::HangUp => {
+                    if let Some(net) = self.nodes[node].primary.take() {
+                        let due = self.net.close(self.now, net, Side::Dialer);
+                        self.post(due);
+                    }
+                }
+                Effect::Dial(name, port) => self.dial_primary(node, &name, port),
+            }
+        }
+        let deadline = self.nodes[node].process.as_ref().and_then(FakeRedis::next_deadline);
+        if let Some(at) = deadline {
+            self.wake_by(host, at.max(self.now));
+        }
+    }
+
+    /// A client of the simulation writes to a node, at once.
+    pub(super) fn write_to(&mut self, node: NodeId) -> bool {
+        let host = &self.hosts[self.node_host(node)];
+        if !host.running || host.stopped > 0 {
+            return false;
+        }
+        self.next_write += 1;
+        let (id, now) = (self.next_write, self.now);
+        let mut effects = Vec::new();
+        let Some(process) = &mut self.nodes[node].process else { return false };
+        let acknowledged = process.write(id, now, &mut effects);
+        self.carry_out(node, effects);
+        acknowledged
+    }
+
+    fn dial_primary(&mut self, node: NodeId, name: &str, port: u16) {
+        let from = self.node_host(node);
+        let target =
+            self.node_at(&format!("{name}:{port}")).map(|to| self.node_host(to)).filter(|to| *to != from);
+        let Some(to) = target else {
+            if let Some(process) = &mut self.nodes[node].process {
+                process.primary_gone(self.now);
+            }
+            return;
+        };
+        let (net, due) = self.net.dial(self.now, from, to);
+        self.nodes[node].primary = Some(net);
+        self.post(due);
+    }
+
+    /// SLAVEOF on its way to a node.
+    pub(super) fn see_slaveof(&mut self, daemon: usize, host: HostId, target: Option<String>) {
+        let node = host - self.plan.daemons;
+        let group = self.plan.groups[self.plan.group_of(node)].name.clone();
+        let address = self.node_address(node);
+        self.see(daemon, &Fact::Slaveof { group, node: address, target });
+    }
+
+    pub(super) fn node_address(&self, node: NodeId) -> String {
+        format!("{}:{NODE_PORT}", self.ip(self.node_host(node)))
+    }
+
+    /// The node at `ip:port`.
+    pub(super) fn node_at(&self, address: &str) -> Option<NodeId> {
+        let ip = address.strip_suffix(&format!(":{NODE_PORT}"))?;
+        self.host_of_ip.get(ip)?.checked_sub(self.plan.daemons)
+    }
+}

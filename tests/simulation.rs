@@ -1,0 +1,150 @@
+//! Several engines, model data nodes, a virtual network and clock: some thousand runs, each from one seed.
+//!
+//! `VEDETTE_SIM_SEED=N` plays one seed, `VEDETTE_SIM_RUNS=N` so many from there on. What fails prints the command
+//! that repeats it.
+#![cfg(feature = "sim")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+
+use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use vedette::sim::{Figures, Keep, Outcome, Plan, run, shrink};
+
+/// Seeds that every `make test` plays.
+const RUNS: u64 = 2_000;
+/// Lines of the trace that a failure shows.
+const TAIL: usize = 200;
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
+}
+
+/// The first seed and how many.
+fn seeds() -> (u64, u64) {
+    match (number("VEDETTE_SIM_SEED"), number("VEDETTE_SIM_RUNS")) {
+        (Some(seed), runs) => (seed, runs.unwrap_or(1)),
+        (None, runs) => (1, runs.unwrap_or(RUNS)),
+    }
+}
+
+/// Plays a seed; a panic inside is a failure with a seed as any other.
+fn play(seed: u64) -> Result<Outcome, String> {
+    catch_unwind(AssertUnwindSafe(|| run(&Plan::from_seed(seed), Keep::Nothing)))
+        .map_err(|_| report(seed, "a panic", None))
+        .and_then(|outcome| match &outcome.violation {
+            None => Ok(outcome),
+            Some(violation) => Err(report(seed, violation.rule, Some(&violation.what))),
+        })
+}
+
+/// What a failing seed is told by.
+fn report(seed: u64, rule: &str, what: Option<&str>) -> String {
+    let mut text = format!("seed {seed} breaks '{rule}'");
+    let mut plan = Plan::from_seed(seed);
+    if let Some(what) = what {
+        let _ = write!(text, ": {what}");
+        plan = shrink(&plan, rule);
+        let outcome = run(&plan, Keep::Tail(TAIL));
+        let _ = write!(
+            text,
+            "\n\nThe last lines, with only the steps that it needs ({} of {}):\n{}\n{plan:#?}\n",
+            plan.len(),
+            Plan::from_seed(seed).len(),
+            outcome.trace.text(),
+        );
+    }
+    let _ = write!(
+        text,
+        "\n\nRepeat it: VEDETTE_SIM_SEED={seed} cargo test --features sim --test simulation -- --nocapture\n"
+    );
+    text
+}
+
+/// What all runs together did.
+#[derive(Debug, Default)]
+struct Sum {
+    runs: u64,
+    events: u64,
+    attempts: usize,
+    promotions: usize,
+    not_elected: usize,
+    votes: usize,
+    adopted: usize,
+    corrected: usize,
+    restarts: usize,
+    tilts: usize,
+    writes: u64,
+    slowest_ms: u64,
+    contested: u64,
+}
+
+impl Sum {
+    fn add(&mut self, figures: &Figures) {
+        self.runs += 1;
+        self.events += figures.events;
+        self.attempts += figures.attempts;
+        self.promotions += figures.promotions;
+        self.not_elected += figures.not_elected;
+        self.votes += figures.votes;
+        self.adopted += figures.adopted;
+        self.corrected += figures.corrected;
+        self.restarts += figures.restarts;
+        self.tilts += figures.tilts;
+        self.writes += u64::from(figures.writes);
+        self.slowest_ms = self.slowest_ms.max(figures.settled_after);
+        self.contested += u64::from(figures.contested);
+    }
+}
+
+#[test]
+fn the_rules_hold_in_every_run_and_the_fleet_heals() {
+    let (first, runs) = seeds();
+    let next = AtomicU64::new(first);
+    let failed = AtomicBool::new(false);
+    let work = || {
+        let mut sum = Sum::default();
+        while !failed.load(Ordering::Relaxed) {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= first + runs {
+                break;
+            }
+            match play(seed) {
+                Ok(outcome) => sum.add(&outcome.figures),
+                Err(report) => {
+                    failed.store(true, Ordering::Relaxed);
+                    return Err(report);
+                }
+            }
+        }
+        Ok(sum)
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let results: Vec<Result<Sum, String>> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().map(|worker| worker.join().unwrap()).collect()
+    });
+    let mut reports = Vec::new();
+    for result in results {
+        match result {
+            Ok(sum) => println!("{sum:?}"),
+            Err(report) => reports.push(report),
+        }
+    }
+    assert!(reports.is_empty(), "{}", reports.join("\n"));
+}
+
+#[test]
+fn one_seed_gives_one_trace() {
+    let (first, _) = seeds();
+    for seed in first..first + 10 {
+        let plan = Plan::from_seed(seed);
+        let once = run(&plan, Keep::All);
+        let again = run(&plan, Keep::All);
+        assert!(once.trace.text() == again.trace.text(), "seed {seed}");
+        assert!(once.trace.text().lines().count() > 100, "seed {seed} shows next to nothing");
+        assert_eq!(once.digest, run(&plan, Keep::Nothing).digest, "seed {seed}: the trace changes the run");
+    }
+}
