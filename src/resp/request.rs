@@ -281,7 +281,7 @@ fn position(buf: &[u8], from: usize, wanted: u8) -> Option<usize> {
 }
 
 /// A number as Redis reads it: no plus, no leading zero, no blank.
-fn parse(digits: &[u8]) -> Option<i64> {
+pub(crate) fn parse(digits: &[u8]) -> Option<i64> {
     let magnitude = digits.strip_prefix(b"-").unwrap_or(digits);
     match magnitude {
         [] => None,

@@ -60,10 +60,8 @@ impl Decoder for ReplyDecoder {
         // The decoder knows one null only; which kind it was is told by its first byte.
         let null_array = frame.starts_with(b"*-");
         match decode_bytes_mut(&mut frame)? {
-            Some((value, _, _)) => Ok(Some(match convert(value) {
-                Reply::Nil if null_array => Reply::NilArray,
-                reply => reply,
-            })),
+            Some((BytesFrame::Null, _, _)) if null_array => Ok(Some(Reply::NilArray)),
+            Some((value, _, _)) => Ok(Some(convert(value))),
             None => Err(ReplyError::Number),
         }
     }

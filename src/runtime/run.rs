@@ -86,6 +86,9 @@ async fn serve(config: Config, log: &Telemetry, host: &dyn Host) -> Result<u8, S
     for line in bound.warnings() {
         log.line(Level::Warning, None, line);
     }
+    for line in bound.notices() {
+        log.line(Level::Notice, None, &line);
+    }
     let admin = config.own.admin.map(|addr| admin::Bound::open(&addr.to_string()));
     let admin = admin.transpose().map_err(StartError::new)?;
     host.bound();
@@ -103,7 +106,7 @@ async fn serve(config: Config, log: &Telemetry, host: &dyn Host) -> Result<u8, S
         links,
         metrics: Metrics::new(Registry::new()).map_err(StartError::new)?,
     });
-    let server = bound.serve(driver.clone());
+    let server = bound.serve(driver.clone()).map_err(StartError::new)?;
     saver.attach(server.clone());
     driver.attach(Rc::new(server));
     let secrets = Rc::new(Secrets::new(config.own.credential_files.clone()));

@@ -197,6 +197,12 @@ impl Acl {
         user.accepts(password).then_some(name.as_str())
     }
 
+    /// Whether there is such a user.
+    #[must_use]
+    pub fn has_user(&self, name: &str) -> bool {
+        self.users.contains_key(name)
+    }
+
     /// Whether a new connection may do nothing before it logs in.
     #[must_use]
     pub fn default_user_needs_auth(&self) -> bool {

@@ -4,6 +4,7 @@ use std::io;
 
 use thiserror::Error;
 
+use super::acl::AclError;
 use super::listen::strerror;
 
 /// Why the server can't be started. Nothing is left open.
@@ -32,8 +33,8 @@ pub enum BindError {
         reason: String,
     },
     /// Users can't be loaded.
-    #[error("{0}")]
-    Acl(String),
+    #[error(transparent)]
+    Acl(#[from] AclError),
     /// A `rename-command` line can't be carried out.
     #[error("rename-command: {0}")]
     Rename(&'static str),
@@ -46,7 +47,8 @@ impl BindError {
         let mut lines = match self {
             Self::Port { warnings, .. } => warnings.clone(),
             Self::Tls { reason } => vec![reason.clone()],
-            Self::Unix(_) | Self::Nowhere | Self::Acl(_) | Self::Rename(_) => Vec::new(),
+            Self::Acl(error) => return error.lines(),
+            Self::Unix(_) | Self::Nowhere | Self::Rename(_) => Vec::new(),
         };
         lines.push(self.to_string());
         lines

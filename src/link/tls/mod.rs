@@ -131,7 +131,7 @@ fn certificates(path: &Path, what: &'static str) -> Result<Vec<CertificateDer<'s
     Ok(found)
 }
 
-fn versions(protocols: &str) -> Result<Vec<&'static SupportedProtocolVersion>, Error> {
+pub(crate) fn versions(protocols: &str) -> Result<Vec<&'static SupportedProtocolVersion>, Error> {
     if protocols.trim().is_empty() {
         return Ok(rustls::ALL_VERSIONS.to_vec());
     }
