@@ -75,7 +75,8 @@ fn spawn(argv: &[String]) -> io::Result<(Child, Pid)> {
     let (path, args) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     // The path is one, never a name to be searched for.
     let program = if path.contains('/') { path.clone() } else { format!("./{path}") };
-    let child = Command::new(program).arg0(path).args(args).spawn()?;
+    let child =
+        Command::new(program).arg0(path).args(args).env_remove(crate::process::background::MARKER).spawn()?;
     let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     Ok((child, pid.ok_or(io::ErrorKind::NotFound)?))
 }

@@ -54,6 +54,8 @@ pub struct Loaded {
     pub config: Config,
     /// Lines for the log.
     pub notes: Vec<(Level, String)>,
+    /// What was read from standard input.
+    pub stdin: Vec<u8>,
 }
 
 /// Reads the configuration. Changes the working directory where the configuration says so, and nothing else.
@@ -63,7 +65,7 @@ pub struct Loaded {
 pub fn load(sources: &Sources, system: &dyn System) -> Result<Loaded, Box<Refusal>> {
     let mut reader = Reader::new(system);
     match reader.run(sources) {
-        Ok(config) => Ok(Loaded { config, notes: reader.notes }),
+        Ok(config) => Ok(Loaded { config, notes: reader.notes, stdin: reader.stdin }),
         Err(cause) => Err(Box::new(Refusal {
             cause,
             identity: reader.own.identity.unwrap_or(sources.identity),
@@ -82,6 +84,7 @@ struct Reader<'a> {
     queue: Vec<Queued>,
     notes: Vec<(Level, String)>,
     dir: PathBuf,
+    stdin: Vec<u8>,
 }
 
 /// The line that is being read.
@@ -113,6 +116,7 @@ impl<'a> Reader<'a> {
             queue: Vec::new(),
             notes: Vec::new(),
             dir: system.current_dir().unwrap_or_else(|_| PathBuf::from("/")),
+            stdin: Vec::new(),
         }
     }
 
@@ -133,6 +137,7 @@ impl<'a> Reader<'a> {
                 .read_stdin()
                 .map_err(|error| Cause::Logged(format!("Error reading stdin: {}", reason(&error))))?;
             text.extend_from_slice(&more);
+            self.stdin = more;
         }
         if !sources.options.is_empty() {
             text.push(b'\n');

@@ -35,6 +35,15 @@ pub enum Cause {
 }
 
 impl Refusal {
+    /// The line for the log; nothing for what goes to standard error.
+    #[must_use]
+    pub fn log_line(&self) -> Option<&str> {
+        match &self.cause {
+            Cause::Statement { .. } => None,
+            Cause::Logged(text) => Some(text),
+        }
+    }
+
     /// The text for standard error; empty for what goes to the log only.
     #[must_use]
     pub fn block(&self) -> String {

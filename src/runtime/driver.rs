@@ -326,6 +326,7 @@ impl Driver {
     /// SENTINEL SIMULATE-FAILURE: gone at once, as by a crash; the ports must refuse connections from here on.
     fn crash(&self) {
         self.close_front();
+        self.journal.flush();
         std::process::exit(99);
     }
 

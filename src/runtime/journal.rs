@@ -30,11 +30,15 @@ impl Journal for ProcessJournal {
     }
 
     fn signal(&self, text: &str) {
-        self.log.line(Level::Warning, None, text);
+        self.log.signal(text);
     }
 
     fn set_level(&self, level: Level) {
         self.level.set(level);
         self.log.set_level(level);
+    }
+
+    fn flush(&self) {
+        self.log.flush();
     }
 }

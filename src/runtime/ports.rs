@@ -62,6 +62,8 @@ pub trait Journal {
     fn signal(&self, text: &str);
     /// Log from this level on.
     fn set_level(&self, level: Level);
+    /// Wait (a second at most) until everything is written: the process is about to end.
+    fn flush(&self) {}
 }
 
 /// Keeper of the file.
