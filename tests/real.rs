@@ -11,6 +11,8 @@ mod addressing;
 mod failover;
 #[path = "real/migration.rs"]
 mod migration;
+#[path = "real/metrics.rs"]
+mod metrics;
 #[path = "real/scripts.rs"]
 mod scripts;
 #[path = "real/security.rs"]

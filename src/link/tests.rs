@@ -248,6 +248,10 @@ struct Redis {
 
 impl Redis {
     fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    fn start_with(options: &[String]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let port = {
             let probe = std::net::TcpListener::bind((LOCAL, 0)).unwrap();
@@ -256,6 +260,7 @@ impl Redis {
         let child = Command::new("redis-server")
             .args(["--port", &port.to_string(), "--save", "", "--bind", "127.0.0.1", "--dir"])
             .arg(dir.path())
+            .args(options)
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
@@ -306,4 +311,50 @@ async fn a_real_data_node_is_asked_and_subscribed_to() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_real_data_node_is_asked_over_tls_with_certificates_of_both_versions() {
+    let made = tls::tests::Certificates::make();
+    for (name, protocols) in [("v1", "TLSv1.2"), ("v1", "TLSv1.3"), ("v3", "TLSv1.2"), ("v3", "TLSv1.3")] {
+        local(async {
+            let file = |suffix: &str| made.path(&format!("{name}.{suffix}")).display().to_string();
+            let tls_port = std::net::TcpListener::bind((LOCAL, 0)).unwrap().local_addr().unwrap().port();
+            let options = [
+                ("--tls-port", tls_port.to_string()),
+                ("--tls-cert-file", file("crt")),
+                ("--tls-key-file", file("key")),
+                ("--tls-ca-cert-file", made.path("ca.crt").display().to_string()),
+                ("--tls-protocols", protocols.to_owned()),
+            ];
+            let options: Vec<String> =
+                options.into_iter().flat_map(|(option, value)| [option.to_owned(), value]).collect();
+            let redis = Redis::start_with(&options);
+            let tls = tls::client_config(&made.files(Some(name), "")).unwrap();
+            let (links, mut news) = links(LinkConfig { tls: Some(tls), ..LinkConfig::default() });
+            links.connect(ConnId(1), LOCAL, tls_port, LinkRole::DataCommand);
+            links.send(ConnId(1), &args(&["INFO", "server"]));
+            assert_eq!(news.recv().await, Some(Input::Connected { conn: ConnId(1), local: LOCAL }));
+            let Some(Input::Frame { reply: Reply::Bulk(text), .. }) = news.recv().await else { panic!() };
+            assert!(String::from_utf8(text.to_vec()).unwrap().contains(&format!("tcp_port:{}", redis.port)));
+            // Without a certificate the data node ends it.
+            let tls = tls::client_config(&made.files(None, "")).unwrap();
+            links.set_tls(Some(tls.clone()));
+            links.connect(ConnId(2), LOCAL, tls_port, LinkRole::DataCommand);
+            loop {
+                match news.recv().await.unwrap() {
+                    Input::Disconnected { conn, .. } => break assert_eq!(conn, ConnId(2)),
+                    Input::Connected { conn, .. } => assert_eq!(conn, ConnId(2)),
+                    other => panic!("{other:?}"),
+                }
+            }
+            // A plain port never answers the handshake.
+            let limit = Duration::from_millis(200);
+            let config = LinkConfig { tls: Some(tls), connect_limit: limit, ..LinkConfig::default() };
+            let (links, mut news) = self::links(config);
+            links.connect(ConnId(3), LOCAL, redis.port, LinkRole::DataCommand);
+            assert!(matches!(news.recv().await, Some(Input::Disconnected { conn: ConnId(3), .. })));
+        })
+        .await;
+    }
 }

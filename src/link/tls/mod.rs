@@ -151,4 +151,4 @@ fn unusable(what: &'static str, path: &Path, reason: &dyn std::fmt::Display) -> 
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -12,12 +12,12 @@ use super::*;
 
 /// Certificates made by OpenSSL as the data nodes' own tests make them: a CA, one of version 1, one of version 3, and
 /// one that another CA signed.
-struct Certificates {
+pub(in crate::link) struct Certificates {
     dir: tempfile::TempDir,
 }
 
 impl Certificates {
-    fn make() -> Self {
+    pub(in crate::link) fn make() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let script = "set -e
             openssl req -x509 -newkey rsa:2048 -nodes -sha256 -keyout ca.key -out ca.crt -days 10 -subj '/O=T/CN=CA'
@@ -35,11 +35,11 @@ impl Certificates {
         Self { dir }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(in crate::link) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn files(&self, identity: Option<&str>, protocols: &str) -> TlsFiles {
+    pub(in crate::link) fn files(&self, identity: Option<&str>, protocols: &str) -> TlsFiles {
         TlsFiles {
             cert_file: identity.map(|name| self.path(&format!("{name}.crt"))),
             key_file: identity.map(|name| self.path(&format!("{name}.key"))),
