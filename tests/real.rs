@@ -9,10 +9,10 @@ mod support;
 mod addressing;
 #[path = "real/failover.rs"]
 mod failover;
-#[path = "real/migration.rs"]
-mod migration;
 #[path = "real/metrics.rs"]
 mod metrics;
+#[path = "real/migration.rs"]
+mod migration;
 #[path = "real/scripts.rs"]
 mod scripts;
 #[path = "real/security.rs"]
