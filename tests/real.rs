@@ -5,6 +5,8 @@
 
 mod support;
 
+#[path = "real/acl.rs"]
+mod acl;
 #[path = "real/addressing.rs"]
 mod addressing;
 #[path = "real/failover.rs"]

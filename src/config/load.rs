@@ -227,6 +227,8 @@ impl<'a> Reader<'a> {
                          config files"
                     )));
                 }
+                crate::server::acl::check_line(values)
+                    .map_err(|reason| line.refuse(format!("Error in user declaration '{user}': {reason}")))?;
                 self.users.push(UserLine { words: values.to_vec(), line: line.number, text: line.shown() });
             }
             ("loadmodule", [_, ..]) => {}

@@ -142,6 +142,7 @@ fn every_wrong_line_is_refused_in_sentinels_words() {
             2,
             "Error in user declaration 'foo': Duplicate user found. A user can only be defined once in config files",
         ),
+        ("user foo on +get bar\n".into(), 1, "Error in user declaration 'foo': Syntax error"),
         ("sentinel nosuch a\n".into(), 1, "Unrecognized sentinel configuration statement."),
         ("sentinel monitor a 127.0.0.1 1\n".into(), 1, "Unrecognized sentinel configuration statement."),
         ("sentinel current-epoch a b\n".into(), 1, "Unrecognized sentinel configuration statement."),

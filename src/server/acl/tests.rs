@@ -118,7 +118,7 @@ fn lines_of_the_configuration_are_checked() {
     );
 
     let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
-    let check = |line: &str| check_line(&words(line), Identity::Redis70);
+    let check = |line: &str| check_line(&words(line));
     assert_eq!(check("bob on +get +ping (~a +info)"), Ok(()));
     assert_eq!(check("bob on foo"), Err("Syntax error".to_owned()));
     assert_eq!(
