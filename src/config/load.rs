@@ -63,12 +63,12 @@ pub struct Loaded {
 /// # Errors
 /// Why the daemon can't start.
 pub fn load(sources: &Sources, system: &dyn System) -> Result<Loaded, Box<Refusal>> {
-    let mut reader = Reader::new(system);
+    let mut reader = Reader::new(sources, system);
     match reader.run(sources) {
         Ok(config) => Ok(Loaded { config, notes: reader.notes, stdin: reader.stdin }),
         Err(cause) => Err(Box::new(Refusal {
             cause,
-            identity: reader.own.identity.unwrap_or(sources.identity),
+            identity: reader.identity(),
             log: reader.general(&reader.dir).log_config(reader.own.log_format),
             notes: reader.notes,
         })),
@@ -85,6 +85,8 @@ struct Reader<'a> {
     notes: Vec<(Level, String)>,
     dir: PathBuf,
     stdin: Vec<u8>,
+    /// The identity if the configuration names none.
+    fallback: Identity,
 }
 
 /// The line that is being read.
@@ -106,7 +108,7 @@ impl Line<'_> {
 const BAD_DIRECTIVE: &str = "Bad directive or wrong number of arguments";
 
 impl<'a> Reader<'a> {
-    fn new(system: &'a dyn System) -> Self {
+    fn new(sources: &Sources, system: &'a dyn System) -> Self {
         Self {
             system,
             values: Values::default(),
@@ -117,6 +119,7 @@ impl<'a> Reader<'a> {
             notes: Vec::new(),
             dir: system.current_dir().unwrap_or_else(|_| PathBuf::from("/")),
             stdin: Vec::new(),
+            fallback: sources.identity,
         }
     }
 
@@ -168,8 +171,8 @@ impl<'a> Reader<'a> {
                 reason(&error)
             ))
         })?;
+        let identity = self.identity();
         let own = std::mem::take(&mut self.own);
-        let identity = own.identity.unwrap_or(sources.identity);
         Ok(Config { path, general, settings, own, identity })
     }
 
@@ -227,8 +230,7 @@ impl<'a> Reader<'a> {
                          config files"
                     )));
                 }
-                crate::server::acl::check_line(values)
-                    .map_err(|reason| line.refuse(format!("Error in user declaration '{user}': {reason}")))?;
+                check_user(values).map_err(|message| line.refuse(message))?;
                 self.users.push(UserLine { words: values.to_vec(), line: line.number, text: line.shown() });
             }
             ("loadmodule", [_, ..]) => {}
@@ -252,6 +254,10 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(())
+    }
+
+    fn identity(&self) -> Identity {
+        self.own.identity.unwrap_or(self.fallback)
     }
 
     fn change_dir(&mut self, dir: &str) -> Result<(), String> {
@@ -290,6 +296,18 @@ impl<'a> Reader<'a> {
         }
         Ok(())
     }
+}
+
+/// Checks the rules of a user. Commands are looked up later.
+fn check_user(words: &[String]) -> Result<(), String> {
+    crate::server::acl::check_line(words).map_err(|(rule, reason)| {
+        // Sentinel counts from the start of the line and so names a word two before the wrong one.
+        let named = match rule {
+            0 => Some("user"),
+            _ => words.get(rule - 1).map(String::as_str),
+        };
+        format!("Error in user declaration '{}': {reason}", named.unwrap_or_default())
+    })
 }
 
 /// A path from the root, with `..` at its front taken away from the working directory.

@@ -292,16 +292,17 @@ impl Acl {
 /// commands are found only later, by [`Acl::new`].
 ///
 /// # Errors
-/// The reason.
-pub fn check_line(words: &[String]) -> Result<(), String> {
+/// The number of the first wrong rule, from 0, and the reason.
+pub fn check_line(words: &[String]) -> Result<(), (usize, String)> {
     // Whose commands they are makes no difference for errors.
     let ground = Ground { identity: Identity::default(), all_channels: false };
     let rules = words.iter().skip(1).map(String::as_bytes);
     let mut user = User::new(ground);
-    for rule in rule::merge(rules).map_err(|open| unmatched(&open))? {
+    let rules = rule::merge(rules).map_err(|open| (0, unmatched(&open)))?;
+    for (index, rule) in rules.into_iter().enumerate() {
         match user.apply(&rule, ground) {
             Ok(()) | Err(RuleError::UnknownCommand) => {}
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err((index, error.to_string())),
         }
     }
     Ok(())

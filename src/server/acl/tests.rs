@@ -120,10 +120,10 @@ fn lines_of_the_configuration_are_checked() {
     let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
     let check = |line: &str| check_line(&words(line));
     assert_eq!(check("bob on +get +ping (~a +info)"), Ok(()));
-    assert_eq!(check("bob on foo"), Err("Syntax error".to_owned()));
+    assert_eq!(check("bob on foo"), Err((1, "Syntax error".to_owned())));
     assert_eq!(
         check("bob (+ping"),
-        Err("Unmatched parenthesis in acl selector starting at '(+ping'.".to_owned())
+        Err((0, "Unmatched parenthesis in acl selector starting at '(+ping'.".to_owned()))
     );
 }
 
