@@ -1,6 +1,6 @@
 //! `vedette demo` on real processes: what it shows, and that it leaves nothing behind.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
 use std::fs::{self, File};
 use std::path::PathBuf;
