@@ -101,6 +101,11 @@ impl Client {
         let stream = TcpStream::connect((host, port))?;
         stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_write_timeout(Some(TIMEOUT))?;
+        Self::over(stream)
+    }
+
+    /// Takes a connection over, from either side: requests are arrays of texts, too.
+    pub(crate) fn over(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         Ok(Self { stream: Box::new(stream), buffer: Vec::new() })
     }
@@ -214,7 +219,7 @@ fn invalid(text: String) -> io::Error {
 }
 
 /// One value from `at`, or nothing while it is not complete.
-fn parse(bytes: &[u8], at: &mut usize) -> io::Result<Option<Value>> {
+pub(crate) fn parse(bytes: &[u8], at: &mut usize) -> io::Result<Option<Value>> {
     let Some(end) = bytes[*at..].windows(2).position(|pair| pair == b"\r\n").map(|found| *at + found) else {
         return Ok(None);
     };
