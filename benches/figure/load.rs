@@ -14,6 +14,10 @@ use crate::support::group::NAME;
 const LINES_PER_MESSAGE: u64 = 9;
 /// The pause between two rounds over all subscribers: real ones would not burn this machine's time.
 const SUBSCRIBER_PAUSE: Duration = Duration::from_millis(50);
+/// More than there are connections for SETs.
+const SETTERS_MOST: u32 = 1000;
+/// How long after the end the last SETs may be answered.
+const LAST_SET: Duration = Duration::from_secs(2);
 /// The pause between two queries of a client.
 const QUERY_PAUSE: Duration = Duration::from_millis(10);
 
@@ -145,10 +149,10 @@ fn set_every_second(mut stream: TcpStream, index: u32, first: Instant, begin: In
     let moments = (0..).map(|round| (round, first + Duration::from_secs(1) * round));
     for (round, moment) in moments.take_while(|(_, moment)| *moment < end) {
         thread::sleep(moment.saturating_duration_since(Instant::now()));
-        // Another value than the SET before it: the file changes.
-        let value = (1 + (index * 7 + round) % 90).to_string();
-        let request = request(&["SENTINEL", "SET", NAME, "parallel-syncs", &value]);
-        let outcome = stream.write_all(&request).and_then(|()| line(&mut stream, end));
+        // A value of its own: no SET finds in the file what it asks for.
+        let value = (180_000 + round * SETTERS_MOST + index).to_string();
+        let request = request(&["SENTINEL", "SET", NAME, "failover-timeout", &value]);
+        let outcome = stream.write_all(&request).and_then(|()| line(&mut stream, end + LAST_SET));
         let noted = moment >= begin;
         match outcome {
             Ok(line) if noted => {
