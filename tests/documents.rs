@@ -31,12 +31,17 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.lines().flat_map(|line| line.split('`').skip(1).step_by(2))
 }
 
-/// The metrics that a daemon with one group shows, without the suffixes of histograms.
-fn shown_metrics() -> BTreeSet<String> {
+/// A core that watches one group.
+fn engine() -> Engine {
     let name = GroupName::from("mymaster");
     let primary = HostPort { host: "127.0.0.1".to_owned(), port: 6379 };
     let settings = Settings { groups: vec![GroupSettings::new(name, primary, 2)], ..Settings::default() };
-    let engine = Engine::new(settings, Node::default(), 7, Level::Notice, Time::ZERO);
+    Engine::new(settings, Node::default(), 7, Level::Notice, Time::ZERO)
+}
+
+/// The metrics that a daemon with one group shows, without the suffixes of histograms.
+fn shown_metrics() -> BTreeSet<String> {
+    let engine = engine();
     let metrics = Metrics::new(prometheus::Registry::new()).unwrap();
     metrics.core.event("+sdown");
     let snapshot = Snapshot {
@@ -130,6 +135,24 @@ fn every_metric_is_documented_and_none_besides() {
     let page = read("docs/metrics.md");
     let documented: BTreeSet<String> = quoted(&page).filter(is_metric).map(str::to_owned).collect();
     assert_eq!(documented, shown_metrics());
+}
+
+/// All keys of objects in `value`.
+fn keys(value: &serde_json::Value, found: &mut BTreeSet<String>) {
+    if let Some(object) = value.as_object() {
+        found.extend(object.keys().cloned());
+        object.values().for_each(|inner| keys(inner, found));
+    }
+    value.as_array().into_iter().flatten().for_each(|inner| keys(inner, found));
+}
+
+#[test]
+fn every_field_of_the_state_is_documented_and_none_besides() {
+    let mut shown = BTreeSet::new();
+    keys(&serde_json::to_value(engine().view(Time::ZERO)).unwrap(), &mut shown);
+    let page = read("docs/state.md");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    assert_eq!(rows.map(|(field, _)| field.to_owned()).collect::<BTreeSet<String>>(), shown);
 }
 
 #[test]
