@@ -142,8 +142,8 @@ fn allowed_subscribed(spec: &CommandSpec) -> bool {
 
 fn call(server: &Rc<Inner>, client: &Rc<Client>, spec: &'static CommandSpec, args: Vec<Bytes>) -> Next {
     let reply = match spec.full_name {
-        "role" | "publish" => return behind(server, client, args),
-        name if name.starts_with("sentinel|") => return behind(server, client, args),
+        name @ ("role" | "publish") => return behind(server, client, name, args),
+        name if name.starts_with("sentinel|") => return behind(server, client, "sentinel", args),
         "ping" => commands::ping(client, &args),
         "quit" => {
             client.end(Ending::Flushed);
@@ -180,8 +180,12 @@ fn done(server: &Inner, client: &Client, reply: &Reply) -> Next {
     Next::Done
 }
 
-/// Hands a command to the daemon behind, which may answer before this returns.
-fn behind(server: &Inner, client: &Client, args: Vec<Bytes>) -> Next {
+/// Hands a command to the daemon behind, which may answer before this returns. It knows the command by its own name,
+/// whatever `rename-command` made of it.
+fn behind(server: &Inner, client: &Client, name: &'static str, mut args: Vec<Bytes>) -> Next {
+    if let Some(word) = args.first_mut() {
+        *word = Bytes::from_static(name.as_bytes());
+    }
     client.mode.set(Mode::Waiting);
     server.backend.command(client.id, args);
     Next::Wait

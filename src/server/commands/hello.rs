@@ -10,8 +10,8 @@ use super::{SYNTAX, integer, is, show};
 use crate::resp::{Protocol, Reply};
 
 const UNAUTHENTICATED: &str = "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO \
-                               <proto> AUTH <user> <pass> option can be used to authenticate the client and select \
-                               the RESP protocol version at the same time";
+     AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same \
+     time";
 
 /// `AUTH [user] password`.
 pub(crate) fn auth(server: &Inner, client: &Client, args: &[Bytes]) -> Reply {
