@@ -17,7 +17,6 @@ pub use flags::Flags;
 pub use spec::{CommandSpec, Listing};
 
 use crate::config::Identity;
-use crate::resp::Reply;
 
 /// Number of rows, subcommands included.
 pub const COUNT: usize = rows::COUNT;
@@ -51,18 +50,6 @@ pub enum LookupError {
     UnknownSubcommand,
     /// The command exists and wants another number of words.
     Arity(&'static CommandSpec),
-}
-
-impl LookupError {
-    /// The error that Sentinel answers to a request, with its texts.
-    #[must_use]
-    pub fn reply(self, args: &[Bytes]) -> Reply {
-        match self {
-            Self::UnknownCommand => Reply::error(unknown_command(args)),
-            Self::UnknownSubcommand => Reply::error(unknown_subcommand(args)),
-            Self::Arity(spec) => Reply::error(spec.arity_text()),
-        }
-    }
 }
 
 /// The names under which one daemon serves the commands, and what it lists.
@@ -159,33 +146,6 @@ impl Table {
     fn serves(&self, spec: &CommandSpec) -> bool {
         self.names.iter().any(|(_, served)| served.id == spec.id)
     }
-}
-
-/// Sentinel cuts the words that it repeats in errors, and ends them at a zero byte.
-const SHOWN: usize = 128;
-
-fn shown(word: &[u8], room: usize) -> String {
-    let end = word.iter().position(|byte| *byte == 0).unwrap_or(word.len()).min(room);
-    String::from_utf8_lossy(&word[..end]).into_owned()
-}
-
-/// All arguments together are cut at about 128 bytes; each is followed by a blank.
-fn unknown_command(args: &[Bytes]) -> String {
-    let mut rest = String::new();
-    for word in args.iter().skip(1) {
-        if rest.len() >= SHOWN {
-            break;
-        }
-        rest.push_str(&format!("'{}' ", shown(word, SHOWN - rest.len())));
-    }
-    let name = args.first().map(|word| shown(word, SHOWN)).unwrap_or_default();
-    format!("ERR unknown command '{name}', with args beginning with: {rest}")
-}
-
-fn unknown_subcommand(args: &[Bytes]) -> String {
-    let container = args.first().map(|word| shown(word, SHOWN)).unwrap_or_default().to_ascii_uppercase();
-    let name = args.get(1).map(|word| shown(word, SHOWN)).unwrap_or_default();
-    format!("ERR unknown subcommand '{name}'. Try {container} HELP.")
 }
 
 #[cfg(test)]

@@ -125,6 +125,63 @@ fn acl_and_command_answer_as_sentinel() {
 }
 
 #[test]
+fn renamed_commands_answer_as_sentinel() {
+    let pair = Pair::start(&["rename-command SENTINEL SX", "rename-command ROLE \"\""]);
+    let mut both = pair.connect("2");
+    both.all_same(
+        How::Exactly,
+        "ROLE
+         SENTINEL MASTERS
+         SX
+         SX nope
+         SX MASTER
+         SX MASTER x
+         COMMAND COUNT
+         COMMAND INFO role sentinel|master sx|master
+         COMMAND LIST FILTERBY PATTERN sx*
+         COMMAND GETKEYS sx master x
+         COMMAND GETKEYS sentinel master x
+         ACL SETUSER u +sx|master
+         ACL SETUSER u +sentinel|master +role
+         ACL DELUSER u",
+    );
+    both.all_same(How::Sorted, "COMMAND LIST\nCOMMAND LIST FILTERBY ACLCAT admin\nACL CAT admin\nCOMMAND");
+    let long = "x".repeat(200);
+    for request in [
+        vec!["FOO"],
+        vec![long.as_str()],
+        vec!["FOO", &long[..100], &long[..100], "c"],
+        vec!["FOO", "a\nb\0c", ""],
+        vec!["F\0O"],
+        vec!["ACL", &long],
+        vec!["acl", "a\nb\0c"],
+    ] {
+        both.same(How::Exactly, &request);
+    }
+}
+
+#[test]
+fn the_identity_decides_what_is_listed() {
+    let start = |name: &'static str| {
+        let program = Program::subject().named(name);
+        Sentinel::start(&SentinelSpec { program, ..SentinelSpec::default() })
+    };
+    for (name, count) in [("redis-sentinel", 73), ("valkey-sentinel", 77)] {
+        let sentinel = start(name);
+        let list = sentinel.call(&["COMMAND", "LIST"]).texts();
+        assert_eq!(list.len(), count);
+        assert!(list.contains(&"client|setinfo".to_owned()));
+        assert_eq!(list.contains(&"sentinel|primaries".to_owned()), name == "valkey-sentinel");
+        assert_eq!(sentinel.call(&["COMMAND", "COUNT"]), Value::Int(15));
+        assert!(!sentinel.call(&["COMMAND", "DOCS", "client|setinfo"]).items().is_empty());
+        // Served, whatever is listed.
+        assert_eq!(sentinel.call(&["SENTINEL", "PRIMARIES"]), Value::Array(Vec::new()));
+        assert_eq!(sentinel.call(&["CLIENT", "SETINFO", "LIB-NAME", "x"]).text(), "OK");
+        assert_eq!(sentinel.call(&["QUIT"]).text(), "OK");
+    }
+}
+
+#[test]
 fn rules_make_the_same_users() {
     let pair = Pair::start(&[]);
     let mut both = pair.connect("2");
@@ -187,7 +244,7 @@ fn a_restricted_user_meets_the_same_refusals() {
              PSUBSCRIBE chanx*
              PSUBSCRIBE chan*
              ROLE
-             HELLO 2 AUTH bob pw
+             AUTH bob pw
              SUBSCRIBE other",
         );
     }

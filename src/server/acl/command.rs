@@ -1,7 +1,6 @@
 //! The subcommands of ACL.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
@@ -227,29 +226,38 @@ impl Acl {
         let text =
             read.map_err(|error| format!("Error loading ACLs, opening file '{path}': {}", strerror(&error)))?;
         let mut users = BTreeMap::new();
+        let mut seen = BTreeSet::new();
         let mut problems = String::new();
         for (line, number) in text.split(|byte| *byte == b'\n').zip(1..) {
             let line = line.trim_ascii();
             if line.is_empty() {
                 continue;
             }
-            match self.parse_line(line) {
-                Ok((name, user)) => match users.entry(name) {
-                    Entry::Vacant(place) => {
-                        place.insert(user);
-                    }
-                    Entry::Occupied(known) => problems.push_str(&format!(
-                        "WARNING: Duplicate user '{}' found on line {number}. ",
-                        known.key()
-                    )),
-                },
-                Err(LineError::NoUser) => problems.push_str(&format!(
-                    "{path}:{number} should start with user keyword followed by the username. "
-                )),
+            let (name, rules) = match split_line(line) {
+                Ok(parts) => parts,
+                Err(LineError::NoUser) => {
+                    problems.push_str(&format!(
+                        "{path}:{number} should start with user keyword followed by the username. "
+                    ));
+                    continue;
+                }
                 // The odd quote is Sentinel's.
-                Err(LineError::Name(name)) => problems
-                    .push_str(&format!("'{path}:{number}: username '{name}' contains invalid characters. ")),
-                Err(LineError::Rules(reasons)) => {
+                Err(LineError::Name(name)) => {
+                    problems.push_str(&format!(
+                        "'{path}:{number}: username '{name}' contains invalid characters. "
+                    ));
+                    continue;
+                }
+            };
+            if !seen.insert(name) {
+                problems.push_str(&format!("WARNING: Duplicate user '{name}' found on line {number}. "));
+                continue;
+            }
+            match self.build(rules) {
+                Ok(user) => {
+                    users.insert(name.to_owned(), user);
+                }
+                Err(reasons) => {
                     for reason in reasons {
                         problems.push_str(&format!("{path}:{number}: {reason}. "));
                     }
@@ -264,16 +272,9 @@ impl Acl {
         Ok(())
     }
 
-    /// One line of the aclfile: words parted by single blanks, without quotes.
-    fn parse_line(&self, line: &[u8]) -> Result<(String, User), LineError> {
-        let mut words = line.split(|byte| *byte == b' ');
-        if words.next() != Some(b"user") {
-            return Err(LineError::NoUser);
-        }
-        let name = words.next().ok_or(LineError::NoUser)?;
-        let name = check_name(name).ok_or_else(|| LineError::Name(shown(name)))?;
-        let rules = merge(words)
-            .map_err(|open| LineError::Rules(vec![unmatched(&open).trim_end_matches('.').to_owned()]))?;
+    /// The user that rules make, or all reasons why they make none.
+    fn build<'a>(&self, rules: impl Iterator<Item = &'a [u8]>) -> Result<User, Vec<String>> {
+        let rules = merge(rules).map_err(|open| vec![unmatched(&open).trim_end_matches('.').to_owned()])?;
         let mut user = User::new(self.ground);
         let mut reasons = Vec::new();
         for rule in &rules {
@@ -288,15 +289,25 @@ impl Acl {
                 }
             }
         }
-        if reasons.is_empty() { Ok((name.to_owned(), user)) } else { Err(LineError::Rules(reasons)) }
+        if reasons.is_empty() { Ok(user) } else { Err(reasons) }
     }
 }
 
-/// What is wrong with a line of the aclfile.
+/// What is wrong with the beginning of a line of the aclfile.
 enum LineError {
     NoUser,
     Name(String),
-    Rules(Vec<String>),
+}
+
+/// Name and rules of one line of the aclfile: words parted by single blanks, without quotes.
+fn split_line(line: &[u8]) -> Result<(&str, impl Iterator<Item = &[u8]>), LineError> {
+    let mut words = line.split(|byte| *byte == b' ');
+    if words.next() != Some(b"user") {
+        return Err(LineError::NoUser);
+    }
+    let name = words.next().ok_or(LineError::NoUser)?;
+    let name = check_name(name).ok_or_else(|| LineError::Name(shown(name)))?;
+    Ok((name, words))
 }
 
 fn generate(bits: Option<&Bytes>) -> Reply {

@@ -68,7 +68,7 @@ fn a_bad_file_changes_nothing_and_all_its_errors_are_told() {
             format!(
                 "{file}:1: Error in applying operation '+get': {unknown}. {file}:1: Error in applying operation '+foo': \
                  {unknown}. {file}:2: Error in applying operation '+bar': {unknown}. {file}:3 should start with user \
-                 keyword followed by the username. {file}:5 should start with user keyword followed by the username. "
+                 keyword followed by the username. WARNING: Duplicate user 'x' found on line 4. {file}:5 should start with user keyword followed by the username. "
             ),
         ),
         ("user x on\nuser x on\n", "WARNING: Duplicate user 'x' found on line 2. ".to_owned()),
