@@ -5,10 +5,11 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::directives::Directives;
-use super::general::{General, UserLine, Values};
+use super::general::{General, UserLine};
 use super::refusal::{Cause, Refusal};
 use super::sentinel_lines::{self, Queued};
 use super::system::System;
+use super::values::Values;
 use super::{Config, Identity, grammar, include, table};
 use crate::core::action::Level;
 

@@ -17,6 +17,7 @@ pub mod store;
 pub mod system;
 pub mod table;
 pub mod value;
+pub mod values;
 
 use std::path::PathBuf;
 

@@ -7,9 +7,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::general::{General, OUTPUT_CLASSES};
+use super::general::General;
 use super::grammar::{self, quote, quote_if_needed};
 use super::value::write_memory;
+use super::values::OUTPUT_CLASSES;
 use super::{rewrite_sentinel, table};
 use crate::core::Settings;
 

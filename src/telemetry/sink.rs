@@ -92,6 +92,7 @@ fn run(config: &LogConfig, receiver: &Receiver<Message>, dropped: &AtomicU64) {
         }
         // There is nobody to tell that the log can't be written.
         let _ = match &config.file {
+            _ if batch.is_empty() => Ok(()),
             Some(file) => append(file, batch.as_bytes()),
             None => io::stdout().lock().write_all(batch.as_bytes()).and_then(|()| io::stdout().flush()),
         };

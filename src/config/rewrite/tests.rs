@@ -5,9 +5,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::general::Values;
 use crate::config::system::{RealSystem, System};
 use crate::config::value::Kind;
+use crate::config::values::Values;
 use crate::config::{Config, Sources, load};
 use crate::core::ids::{GroupName, RunId};
 use crate::core::settings::{GroupSettings, HostPort, KnownSentinel};
