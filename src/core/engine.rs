@@ -394,7 +394,7 @@ impl Engine {
             let (mut cx, parts) = self.split(now, out);
             match what {
                 Deferred::Answer { client, saved, failed } => {
-                    cx.reply(client, if ok { saved } else { failed })
+                    cx.reply(client, if ok { saved } else { failed });
                 }
                 Deferred::OwnVote { group, epoch } => {
                     if let Some(group) = parts.groups.get_mut(&group) {

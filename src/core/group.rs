@@ -149,12 +149,7 @@ impl Group {
         }
     }
 
-    /// The primary, the replicas, the peers, in Sentinel's order of work.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Instance> {
-        std::iter::once(&self.primary).chain(self.replicas.values()).chain(self.peers.values())
-    }
-
-    /// Names of all instances, in the same order.
+    /// Names of the primary, the replicas and the peers, in Sentinel's order of work.
     pub(crate) fn whiches(&self) -> Vec<Which> {
         std::iter::once(Which::Primary)
             .chain(self.replicas.keys().cloned().map(Which::Replica))

@@ -144,20 +144,13 @@ impl World {
                 }
                 Action::Reply { client, reply } => self.replies.push((client, reply)),
                 Action::Event(event) if event.level > Level::Debug => {
-                    self.events.push(format!("{} {}", event.name, event.payload))
+                    self.events.push(format!("{} {}", event.name, event.payload));
                 }
                 Action::Persist { save } => match self.disk {
                     Some(ok) => self.answers.push_back(Input::Persisted { upto: save, ok }),
                     None => self.unsaved.push(save),
                 },
                 Action::Crash => self.crashed = true,
-                Action::Event(_)
-                | Action::Log { .. }
-                | Action::Resolve { .. }
-                | Action::RunScript { .. }
-                | Action::KillScript { .. }
-                | Action::SetLogLevel(_)
-                | Action::Observe(_) => {}
                 #[allow(unreachable_patterns)]
                 #[allow(clippy::wildcard_enum_match_arm)]
                 // wishes that these tests have no part for
