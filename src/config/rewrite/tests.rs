@@ -340,4 +340,28 @@ proptest! {
         let fourth = rewrite(Some(&third), &state);
         prop_assert_eq!(third, fourth);
     }
+
+    /// Whatever somebody wrote into the file meanwhile: comments and our own directives survive, in their order.
+    #[test]
+    fn comments_survive_any_text(lines in proptest::collection::vec(
+        prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..24),
+            Just(b"# a comment".to_vec()),
+            Just(b"vedette admin 127.0.0.1:1".to_vec()),
+            Just(b"sentinel known-replica x y 1".to_vec()),
+            Just(b"port 1 2 \"".to_vec()),
+        ],
+        0..12,
+    ), settings in settings()) {
+        let old = lines.join(&b'\n');
+        let folder = folder();
+        let config = read(folder.path(), b"", "");
+        let state = State { general: &config.general, users: &[], settings: &settings };
+        let new = rewrite(Some(&old), &state);
+        let kept = |text: &[u8]| -> Vec<Vec<u8>> {
+            let ours = |line: &&[u8]| **line == *b"# a comment" || line.starts_with(b"vedette admin");
+            grammar::lines(text).filter(ours).map(<[u8]>::to_vec).collect()
+        };
+        prop_assert_eq!(kept(&new), kept(&old));
+    }
 }
