@@ -1,6 +1,6 @@
 //! Access rules: who may log in, run which commands and use which channels.
 //!
-//! Everything here is decided in memory; only [`file`] touches the disk, and it does so in jobs that the caller runs on
+//! Everything here is decided in memory; only `acl/file.rs` touches the disk, and it does so in jobs that the caller runs on
 //! another thread. Rules speak of commands by their own names, whatever `rename-command` made of them.
 
 mod command;

@@ -1,6 +1,6 @@
 //! The commands that exist in Sentinel's mode: names, arity, flags, categories, and how a request finds its command.
 //!
-//! All rows are known at compile time ([`rows`]). A [`Table`] is what one daemon makes of them: which names lead where
+//! All rows are known at compile time (`table/rows.rs`). A [`Table`] is what one daemon makes of them: which names lead where
 //! after `rename-command`, and which commands its identity lists. Commands that an identity does not list are served all
 //! the same; in access rules they stand under the right of a listed one, so that a rule list never names a command
 //! that the product shown does not know.

@@ -20,13 +20,8 @@ pub(super) static ENTRIES: &[Entry] = &[
         "Receive what is published on channels that match patterns",
     )
     .arguments(&[block("pattern", &[pattern("pattern")]).multiple()]),
-    entry(
-        "publish",
-        "2.0.0",
-        "O(N), N clients that listen",
-        "Hand a hello message of another Sentinel to this one",
-    )
-    .arguments(&[text("channel"), text("message")]),
+    entry("publish", "2.0.0", "O(1)", "Hand a hello message of another Sentinel to this one")
+        .arguments(&[text("channel"), text("message")]),
     entry("punsubscribe", "2.0.0", "O(N), N patterns given", "End subscriptions to patterns, or all of them")
         .arguments(&[pattern("pattern").optional().multiple()]),
     entry("subscribe", "2.0.0", "O(N), N channels given", "Receive what is published on channels")
