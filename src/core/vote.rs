@@ -45,8 +45,9 @@ impl Engine {
             return;
         }
         group.vote(epoch, run_id, &mut cx);
-        let given = group.leader.clone().map(|leader| (leader, group.leader_epoch));
-        let reply = answer(down, given);
+        // After a restart only the epoch of the last vote is known.
+        let given = (group.leader.clone().unwrap_or_else(nobody), group.leader_epoch);
+        let reply = answer(down, Some(given));
         if cx.shared.saves.vote_failed && cx.shared.saves.vote.is_none() {
             cx.save_vote();
         }
@@ -60,8 +61,12 @@ impl Engine {
     }
 }
 
+fn nobody() -> String {
+    "*".to_owned()
+}
+
 fn answer(down: bool, vote: Option<(String, u64)>) -> Reply {
-    let (leader, epoch) = vote.unwrap_or_else(|| ("*".to_owned(), 0));
+    let (leader, epoch) = vote.unwrap_or_else(|| (nobody(), 0));
     Reply::Array(vec![
         Reply::Int(i64::from(down)),
         Reply::bulk(leader),

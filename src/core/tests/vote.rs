@@ -31,7 +31,7 @@ fn a_vote_outlives_a_restart() {
     let saved = world.engine.snapshot();
     assert_eq!((saved.current_epoch, saved.groups[0].leader_epoch), (20, 20));
     let mut world = World::new(saved);
-    assert_eq!(ask(&mut world, 20, &id('y')), Some(opinion(false, "*", 0)), "whom it was for is forgotten");
+    assert_eq!(ask(&mut world, 20, &id('y')), Some(opinion(false, "*", 20)), "whom it was for is forgotten");
     assert_eq!(ask(&mut world, 21, &id('y')), Some(opinion(false, &id('y'), 21)));
 }
 
