@@ -9,6 +9,8 @@ mod support;
 mod acl;
 #[path = "real/addressing.rs"]
 mod addressing;
+#[path = "real/disk.rs"]
+mod disk;
 #[path = "real/failover.rs"]
 mod failover;
 #[path = "real/metrics.rs"]
