@@ -1,7 +1,5 @@
 //! Values to bytes: replies in either protocol, and requests to data nodes and peers.
 
-use std::io::Write as _;
-
 use bytes::{BufMut as _, Bytes, BytesMut};
 
 use super::Reply;
@@ -114,13 +112,24 @@ fn all(kind: u8, items: &[Reply], protocol: Protocol, out: &mut BytesMut) {
 }
 
 fn number(kind: u8, value: i64, out: &mut BytesMut) {
-    let mut digits = [0_u8; 24];
-    let mut rest = &mut digits[..];
-    // 20 characters hold any i64, so that the write can't fail.
-    let _ = write!(rest, "{value}");
-    let left = rest.len();
+    // From the last digit to the first; 20 characters hold any i64.
+    let mut text = [b'0'; 20];
+    let mut start = text.len();
+    let mut rest = value.unsigned_abs();
+    loop {
+        start -= 1;
+        text[start] += (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if value < 0 {
+        start -= 1;
+        text[start] = b'-';
+    }
     out.put_u8(kind);
-    out.put_slice(&digits[..digits.len() - left]);
+    out.put_slice(&text[start..]);
     out.put_slice(b"\r\n");
 }
 
@@ -179,6 +188,15 @@ mod tests {
             (Reply::Verbatim(Bytes::from_static(b"hi")), "$2\r\nhi\r\n", "=6\r\ntxt:hi\r\n"),
         ] {
             assert_eq!(both(&reply), (resp2.to_owned(), resp3.to_owned()), "{reply:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn numbers(value: i64) {
+            for value in [value, value / 1000, i64::MIN, i64::MAX, 0] {
+                proptest::prop_assert_eq!(bytes(&Reply::Int(value), Protocol::Resp2), format!(":{value}\r\n"));
+            }
         }
     }
 

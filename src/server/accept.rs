@@ -40,7 +40,7 @@ pub(super) fn spawn(server: &Rc<Inner>, listener: Listener) -> io::Result<()> {
         }
         Listener::Unix { socket, path } => {
             let socket = UnixListener::from_std(socket)?;
-            tokio::task::spawn_local(async move { accept_unix(shared, socket, path).await })
+            tokio::task::spawn_local(async move { accept_unix(shared, socket, path.into()).await })
         }
     };
     server.tasks.borrow_mut().push(task.abort_handle());

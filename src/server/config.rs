@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use crate::config::{Config, General, Identity};
 
+/// The version of Redis that Valkey says it is compatible with.
+pub(super) const VALKEYS_REDIS: &str = "7.2.4";
+
 /// What the server is started with.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
@@ -26,6 +29,16 @@ impl ServerConfig {
             identity: config.identity,
             config_file: config.path.clone(),
             run_id,
+        }
+    }
+
+    /// Name and version that clients are told. Valkey can be asked to pass for the Redis that it is compatible with.
+    pub(super) const fn shown_as(&self) -> (&'static str, &'static str) {
+        match (self.identity, self.general.extended_redis_compatibility) {
+            (Identity::Valkey80, true) => ("redis", VALKEYS_REDIS),
+            (Identity::Valkey80 | Identity::Redis70 | Identity::Redis80, _) => {
+                (self.identity.server_name(), self.identity.version())
+            }
         }
     }
 }

@@ -62,6 +62,12 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         done
     })
     .await;
+    // TLS says goodbye; whether it arrives is the client's business.
+    poll_fn(|cx| {
+        let _ = Pin::new(&mut conn.stream).poll_shutdown(cx);
+        Poll::Ready(())
+    })
+    .await;
 }
 
 impl<S> Drop for Conn<S> {

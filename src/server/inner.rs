@@ -52,7 +52,7 @@ pub(super) struct Inner {
     pub(super) started_at: Instant,
     pub(super) executable: std::path::PathBuf,
     pub(super) tasks: RefCell<Vec<AbortHandle>>,
-    pub(super) unix_socket: RefCell<Option<Rc<std::path::Path>>>,
+    pub(super) unix_socket: RefCell<Option<std::path::PathBuf>>,
     pub(super) next_id: Cell<u64>,
 }
 

@@ -6,7 +6,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -29,7 +28,7 @@ pub(super) enum Listener {
         /// The socket.
         socket: UnixListener,
         /// Its place in the file system.
-        path: Rc<Path>,
+        path: PathBuf,
     },
 }
 
@@ -50,7 +49,7 @@ pub(super) fn open(general: &General) -> Result<Listeners, BindError> {
     }
     if let Some(path) = general.unixsocket.as_deref().filter(|path| !path.is_empty()) {
         let socket = open_unix(Path::new(path), general).map_err(BindError::Unix)?;
-        opened.sockets.push(Listener::Unix { socket, path: PathBuf::from(path).into() });
+        opened.sockets.push(Listener::Unix { socket, path: path.into() });
     }
     if opened.sockets.is_empty() { Err(BindError::Nowhere) } else { Ok(opened) }
 }

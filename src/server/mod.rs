@@ -179,7 +179,7 @@ impl Bound {
     /// If the runtime can't watch a listener.
     pub fn serve(self, backend: Rc<dyn Backend>) -> io::Result<Server> {
         let unix_socket = self.listeners.sockets.iter().find_map(|listener| match listener {
-            Listener::Unix { path, .. } => Some(Rc::clone(path)),
+            Listener::Unix { path, .. } => Some(path.clone()),
             Listener::Tcp { .. } => None,
         });
         let inner = Rc::new(Inner {

@@ -73,10 +73,10 @@ pub(crate) fn hello(server: &Inner, client: &Client, args: &[Bytes]) -> Result<R
     if let Some(protocol) = protocol {
         client.protocol.set(protocol);
     }
-    let identity = server.config.identity;
+    let (name, version) = server.config.shown_as();
     Ok(Reply::Map(vec![
-        (Reply::bulk("server"), Reply::bulk(identity.server_name())),
-        (Reply::bulk("version"), Reply::bulk(identity.version())),
+        (Reply::bulk("server"), Reply::bulk(name)),
+        (Reply::bulk("version"), Reply::bulk(version)),
         (Reply::bulk("proto"), Reply::Int(client.protocol.get().number())),
         (Reply::bulk("id"), Reply::Int(i64::try_from(client.id.0).unwrap_or(i64::MAX))),
         (Reply::bulk("mode"), Reply::bulk("sentinel")),

@@ -5,6 +5,7 @@ use std::fmt::{Display, Write as _};
 use std::fs;
 
 use super::super::client::Mode;
+use super::super::config::VALKEYS_REDIS;
 use super::super::inner::Inner;
 use crate::config::Identity;
 use crate::config::general::Supervised;
@@ -33,9 +34,8 @@ pub(super) fn server(server: &Inner) -> String {
     match config.identity {
         Identity::Redis70 | Identity::Redis80 => fields.add("redis_version", config.identity.version()),
         Identity::Valkey80 => {
-            // The version of Redis that Valkey says it is compatible with.
-            fields.add("redis_version", "7.2.4");
-            fields.add("server_name", config.identity.server_name());
+            fields.add("redis_version", VALKEYS_REDIS);
+            fields.add("server_name", config.shown_as().0);
             fields.add("valkey_version", config.identity.version());
         }
     }
