@@ -17,6 +17,8 @@ mod failover;
 mod metrics;
 #[path = "real/migration.rs"]
 mod migration;
+#[path = "real/parity.rs"]
+mod parity;
 #[path = "real/scripts.rs"]
 mod scripts;
 #[path = "real/security.rs"]

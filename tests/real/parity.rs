@@ -1,0 +1,605 @@
+//! The same questions to this program and to the genuine redis-sentinel beside it on the same group: the answers must be
+//! the same bytes. Only ids, ages, ports of the two themselves and the order of rows are masked.
+
+use std::collections::BTreeSet;
+
+use crate::support::group::NAME;
+use crate::support::{Client, Group, Login, Program, Sentinel, Spec, Value, eventually};
+
+/// A word that no command has; its error ends a conversation whatever state the connection is in.
+const END: &str = "end-of-conversation";
+
+/// Values that are moments, ages, offsets or process-wide random numbers.
+const MASKED: &[&str] = &[
+    "last-ping-sent",
+    "last-ok-ping-reply",
+    "last-ping-reply",
+    "s-down-time",
+    "o-down-time",
+    "info-refresh",
+    "role-reported-time",
+    "last-hello-message",
+    "link-pending-commands",
+    "slave-repl-offset",
+    "id",
+];
+
+/// Conversations: the commands of each are sent on one connection. `''` is an empty word.
+const QUERIES: &[&str] = &[
+    "PING",
+    "ping hello",
+    "PING a b",
+    "nosuch",
+    "nosuch a b c",
+    "GET x",
+    "SELECT 0",
+    "MULTI",
+    "EVAL return 0",
+    "SET key value",
+    "REPLICAOF no one",
+    "SENTINEL",
+    "SENTINEL nonsense",
+    "SENTINEL nonsense with words",
+    "sentinel masters",
+    "SENTINEL MASTERS extra",
+    "SENTINEL MASTER mymaster",
+    "SENTINEL MASTER nope",
+    "SENTINEL MASTER",
+    "SENTINEL MASTER mymaster extra",
+    "SENTINEL REPLICAS mymaster",
+    "SENTINEL SLAVES mymaster",
+    "SENTINEL REPLICAS nope",
+    "SENTINEL SLAVES nope",
+    "SENTINEL SLAVES",
+    "SENTINEL SENTINELS mymaster",
+    "SENTINEL SENTINELS nope",
+    "SENTINEL SENTINELS",
+    "SENTINEL GET-MASTER-ADDR-BY-NAME mymaster",
+    "SENTINEL GET-MASTER-ADDR-BY-NAME nope",
+    "SENTINEL GET-MASTER-ADDR-BY-NAME",
+    "SENTINEL CKQUORUM mymaster",
+    "SENTINEL CKQUORUM nope",
+    "SENTINEL CKQUORUM",
+    "SENTINEL IS-MASTER-DOWN-BY-ADDR 127.0.0.1 1 0 *",
+    "SENTINEL IS-MASTER-DOWN-BY-ADDR 127.0.0.1 x 0 *",
+    "SENTINEL IS-MASTER-DOWN-BY-ADDR 127.0.0.1 1 x *",
+    "SENTINEL IS-MASTER-DOWN-BY-ADDR 127.0.0.1 1 0",
+    "SENTINEL MYID",
+    "SENTINEL MYID extra",
+    "SENTINEL MONITOR a 127.0.0.1 1 x",
+    "SENTINEL MONITOR a 127.0.0.1 x 1",
+    "SENTINEL MONITOR a 127.0.0.1 1 0",
+    "SENTINEL MONITOR a 127.0.0.1 1 -1",
+    "SENTINEL MONITOR a localhost 1 1",
+    "SENTINEL MONITOR a 999.1.1.1 1 1",
+    "SENTINEL MONITOR a 127.0.0.1 70000 1",
+    "SENTINEL MONITOR a 127.0.0.1 -1 1",
+    "SENTINEL MONITOR mymaster 127.0.0.1 1 1",
+    "SENTINEL MONITOR a 127.0.0.1",
+    "SENTINEL REMOVE nope",
+    "SENTINEL REMOVE",
+    "SENTINEL RESET nope*",
+    "SENTINEL RESET",
+    "SENTINEL FAILOVER nope",
+    "SENTINEL FAILOVER lonely",
+    "SENTINEL FAILOVER",
+    "SENTINEL FLUSHCONFIG",
+    "SENTINEL FLUSHCONFIG extra",
+    "SENTINEL SET nope quorum 1",
+    "SENTINEL SET mymaster",
+    "SENTINEL SET mymaster quorum",
+    "SENTINEL SET mymaster quorum 0",
+    "SENTINEL SET mymaster quorum -1",
+    "SENTINEL SET mymaster quorum abc",
+    "SENTINEL SET mymaster down-after-milliseconds 0",
+    "SENTINEL SET mymaster down-after-milliseconds -20",
+    "SENTINEL SET mymaster down-after-milliseconds abc",
+    "SENTINEL SET mymaster failover-timeout 0",
+    "SENTINEL SET mymaster failover-timeout 1x",
+    "SENTINEL SET mymaster parallel-syncs 0",
+    "SENTINEL SET mymaster parallel-syncs -4",
+    "SENTINEL SET mymaster master-reboot-down-after-period -1",
+    "SENTINEL SET mymaster master-reboot-down-after-period x",
+    "SENTINEL SET mymaster notification-script /bin/true",
+    "SENTINEL SET mymaster client-reconfig-script /bin/true",
+    "SENTINEL SET mymaster fakeoption fakevalue",
+    "SENTINEL SET mymaster quorum 1 fakeoption fakevalue",
+    "SENTINEL SET mymaster quorum 1 fakeoption",
+    "SENTINEL SET mymaster rename-command PING",
+    "SENTINEL SET mymaster rename-command '' x",
+    "SENTINEL SET mymaster quorum 1",
+    "SENTINEL SET mymaster auth-pass ''",
+    "SENTINEL CONFIG",
+    "SENTINEL CONFIG GET",
+    "SENTINEL CONFIG SET",
+    "SENTINEL CONFIG SET announce-port",
+    "SENTINEL CONFIG GET announce-ip",
+    "SENTINEL CONFIG GET announce-port",
+    "SENTINEL CONFIG GET resolve-hostnames",
+    "SENTINEL CONFIG GET announce-hostnames",
+    "SENTINEL CONFIG GET sentinel-user",
+    "SENTINEL CONFIG GET sentinel-pass",
+    "SENTINEL CONFIG GET nope",
+    "SENTINEL CONFIG GET ANNOUNCE*",
+    "SENTINEL DEBUG",
+    "SENTINEL DEBUG info-period",
+    "SENTINEL DEBUG info-period abc",
+    "SENTINEL DEBUG info-period 0",
+    "SENTINEL DEBUG nope 1",
+    "SENTINEL DEBUG info-period 10000 nope 1",
+    "SENTINEL INFO-CACHE",
+    "SENTINEL INFO-CACHE nope",
+    "SENTINEL PENDING-SCRIPTS",
+    "SENTINEL PENDING-SCRIPTS extra",
+    "SENTINEL SIMULATE-FAILURE",
+    "SENTINEL SIMULATE-FAILURE nonsense",
+    "SENTINEL SIMULATE-FAILURE help",
+    "ROLE",
+    "ROLE extra",
+    "INFO sentinel",
+    "INFO SENTINEL nonsense",
+    "INFO replication",
+    "INFO memory",
+    "INFO keyspace",
+    "PUBLISH channel message",
+    "PUBLISH channel",
+    "PUBLISH __sentinel__:hello garbage",
+    "COMMAND COUNT",
+    "COMMAND COUNT extra",
+    "COMMAND INFO nosuch",
+    "COMMAND LIST FILTERBY PATTERN p*",
+    "COMMAND LIST FILTERBY NONSENSE p*",
+    "COMMAND LIST FILTERBY ACLCAT pubsub",
+    "COMMAND GETKEYS PING",
+    "COMMAND GETKEYS nosuch",
+    "COMMAND GETKEYS",
+    "COMMAND nonsense",
+    "COMMAND DOCS nosuch",
+    "HELLO",
+    "HELLO 2",
+    "HELLO 3",
+    "HELLO 4",
+    "HELLO 1",
+    "HELLO abc",
+    "HELLO 3 nonsense",
+    "HELLO 3 AUTH default",
+    "HELLO 3 AUTH default anything",
+    "HELLO 3 AUTH nobody anything",
+    "HELLO 3 SETNAME|two",
+    "HELLO 3 SETNAME bad\u{1}name",
+    "AUTH",
+    "AUTH x",
+    "AUTH default x",
+    "AUTH nobody x",
+    "AUTH a b c",
+    "ACL",
+    "ACL nonsense",
+    "ACL WHOAMI",
+    "ACL USERS",
+    "ACL LIST",
+    "ACL GETUSER default",
+    "ACL GETUSER nobody",
+    "ACL CAT",
+    "ACL CAT pubsub",
+    "ACL CAT nonsense",
+    "ACL SETUSER",
+    "ACL SETUSER joe +nonsense",
+    "ACL SETUSER joe +@nonsense",
+    "ACL SETUSER joe nonsense",
+    "ACL SETUSER joe >",
+    "ACL SETUSER joe #abc",
+    "ACL SETUSER joe +sentinel|nonsense",
+    "ACL SETUSER joe +ping|x",
+    "ACL SETUSER joe on >pass +sentinel|masters +ping &+switch* ~*; ACL LIST; ACL GETUSER joe; ACL DELUSER joe",
+    "ACL SETUSER joe on nopass +@all -sentinel; ACL LIST; ACL DRYRUN joe SENTINEL MASTERS; ACL DRYRUN joe PING; ACL DELUSER joe",
+    "ACL SETUSER joe on >pass -@all +subscribe +ping &x*; AUTH joe pass; SENTINEL MASTERS; SENTINEL MASTER nope; INFO; PING; SUBSCRIBE y; SUBSCRIBE x1; ACL WHOAMI",
+    "ACL DELUSER joe",
+    "ACL DELUSER default",
+    "ACL DELUSER nobody",
+    "ACL DELUSER",
+    "ACL SAVE",
+    "ACL LOAD",
+    "ACL LOG RESET",
+    "ACL LOG nonsense",
+    "ACL GENPASS x",
+    "ACL GENPASS 0",
+    "ACL GENPASS 5000",
+    "CLIENT",
+    "CLIENT nonsense",
+    "CLIENT NO-TOUCH ON",
+    "CLIENT SETINFO LIB-NAME x",
+    "CLIENT GETNAME",
+    "CLIENT SETNAME name; CLIENT GETNAME",
+    "CLIENT SETNAME",
+    "CLIENT SETNAME ''; CLIENT GETNAME",
+    "CLIENT SETNAME bad\u{1}name",
+    "CLIENT KILL 1.2.3.4:5",
+    "CLIENT KILL ID x",
+    "CLIENT KILL ID 0",
+    "CLIENT KILL ID 123456",
+    "CLIENT KILL TYPE nonsense",
+    "CLIENT KILL USER nobody",
+    "CLIENT KILL NONSENSE x",
+    "CLIENT KILL SKIPME maybe ID 1",
+    "CLIENT KILL",
+    "CLIENT LIST TYPE nonsense",
+    "CLIENT LIST ID x",
+    "CLIENT LIST nonsense",
+    "CLIENT REPLY nonsense",
+    "CLIENT REPLY ON",
+    "CLIENT PAUSE x",
+    "CLIENT PAUSE",
+    "CLIENT UNPAUSE",
+    "CLIENT UNBLOCK 123456",
+    "CLIENT UNBLOCK x",
+    "CLIENT TRACKING",
+    "CLIENT TRACKING ON",
+    "CLIENT TRACKING maybe",
+    "CLIENT TRACKING OFF",
+    "CLIENT TRACKINGINFO",
+    "CLIENT GETREDIR",
+    "CLIENT CACHING YES",
+    "CLIENT CACHING maybe",
+    "CLIENT NO-EVICT ON",
+    "CLIENT NO-EVICT maybe",
+    "SUBSCRIBE",
+    "PSUBSCRIBE",
+    "UNSUBSCRIBE",
+    "PUNSUBSCRIBE",
+    "UNSUBSCRIBE a b",
+    "PUNSUBSCRIBE a b",
+    "SUBSCRIBE a b; PING; PING x; SENTINEL MASTERS; INFO; GET x; UNSUBSCRIBE a; SUBSCRIBE c; UNSUBSCRIBE; PING",
+    "PSUBSCRIBE a* b*; SUBSCRIBE c; PUNSUBSCRIBE; UNSUBSCRIBE; PING",
+    "SUBSCRIBE a; SUBSCRIBE a; HELLO 3; PING",
+    "SSUBSCRIBE a",
+    "SHUTDOWN ABORT",
+    "SHUTDOWN nonsense",
+    "SHUTDOWN SAVE NOSAVE",
+];
+
+/// Requests as bytes; the answer up to the end or the close.
+const BYTES: &[&[u8]] = &[
+    b"PING\r\n",
+    b"PING\r\n\n",
+    b"\r\n\r\nPING\r\n",
+    b"ping \"a b\"\r\n",
+    b"ping 'a\r\n",
+    b"ping \"a\r\n",
+    b"ping \"\\x41\\n\"\r\n",
+    b"*0\r\nPING\r\n",
+    b"*-1\r\nPING\r\n",
+    b"*1\r\nPING\r\n",
+    b"*abc\r\n",
+    b"*1048577\r\n",
+    b"*1\r\n$abc\r\n",
+    b"*1\r\n$-1\r\n",
+    b"*1\r\n$536870913\r\n",
+    b"*1\r\n:4\r\n",
+    b"*1\r\n\x00\r\n",
+    b"*2\r\n$4\r\nPING\r\n$1\r\nx\r\n",
+];
+
+fn words(text: &str) -> Vec<&str> {
+    text.trim().split(' ').map(|word| if word == "''" { "" } else { word }).collect()
+}
+
+/// All replies to a conversation, up to the reply to [`END`] or to the close of the connection.
+fn converse(client: &mut Client, conversation: &str) -> Vec<(Value, Vec<u8>)> {
+    let mut replies = Vec::new();
+    for command in conversation.split(';') {
+        if client.send(&words(command)).is_err() {
+            break;
+        }
+    }
+    let _ = client.send(&[END]);
+    while let Ok((value, bytes)) = client.read_raw() {
+        if matches!(&value, Value::Error(text) if text.contains(END)) {
+            return replies;
+        }
+        replies.push((value, bytes));
+    }
+    replies.push((Value::Simple("(closed)".to_owned()), Vec::new()));
+    replies
+}
+
+/// The pair under comparison: what differs between them by nature is masked.
+struct Masks {
+    ports: [u16; 2],
+}
+
+impl Masks {
+    fn text(&self, text: &str) -> String {
+        let mut out = String::new();
+        // Ids of 40 hex digits.
+        for part in split_hex(text) {
+            out.push_str(if is_id(part) { "ID" } else { part });
+        }
+        for port in self.ports {
+            out = out.replace(&port.to_string(), "PORT");
+        }
+        out
+    }
+
+    /// A canonical form: the structure with masked leaves, rows sorted.
+    fn show(&self, value: &Value) -> String {
+        let leaf = |text: &str| self.text(text);
+        match value {
+            Value::Simple(text) => format!("+{}", leaf(text)),
+            Value::Error(text) => format!("-{}", leaf(text)),
+            Value::Bulk(bytes) => format!("${}", leaf(&String::from_utf8_lossy(bytes))),
+            Value::Int(number) => format!(":{number}"),
+            Value::Double(text) => format!(",{text}"),
+            Value::Bool(flag) => format!("#{flag}"),
+            Value::Null => "null".to_owned(),
+            Value::NullArray => "null array".to_owned(),
+            Value::Array(items) => format!("*[{}]", self.items(items).join(" ")),
+            Value::Push(items) => format!(">[{}]", self.items(items).join(" ")),
+            Value::Map(pairs) => {
+                let flat: Vec<Value> =
+                    pairs.iter().flat_map(|(key, value)| [key.clone(), value.clone()]).collect();
+                format!("%[{}]", self.items(&flat).join(" "))
+            }
+        }
+    }
+
+    fn items(&self, items: &[Value]) -> Vec<String> {
+        let mut shown = Vec::new();
+        let mut mask = false;
+        for item in items {
+            let masked = mask && matches!(item, Value::Bulk(_) | Value::Int(_));
+            shown.push(if masked { "AGE".to_owned() } else { self.show(item) });
+            mask = matches!(item, Value::Bulk(key) if MASKED.iter().any(|name| name.as_bytes() == key));
+        }
+        // Rows have no order.
+        if items.len() > 1 && items.iter().all(|item| matches!(item, Value::Map(_) | Value::Array(_))) {
+            shown.sort();
+        }
+        shown
+    }
+}
+
+fn is_id(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// Splits into runs of hex digits and runs of others.
+fn split_hex(text: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut start = 0;
+    let mut last = None;
+    for (at, c) in text.char_indices() {
+        let hex = c.is_ascii_hexdigit();
+        if last.is_some_and(|last| last != hex) {
+            parts.push(&text[start..at]);
+            start = at;
+        }
+        last = Some(hex);
+    }
+    parts.push(&text[start..]);
+    parts
+}
+
+fn pair(head: &[&str], login: Login) -> Group {
+    let group = Spec {
+        programs: vec![Program::genuine(), Program::subject_as_redis_7()],
+        quorum: 1,
+        head: head.iter().map(|line| (*line).to_owned()).collect(),
+        sentinel_login: login,
+        ..Spec::default()
+    }
+    .start();
+    for sentinel in &group.sentinels {
+        sentinel.ok(&["SENTINEL", "MONITOR", "lonely", "127.0.0.1", "1", "2"]);
+        eventually("the lonely group is down", || {
+            sentinel.master_field("lonely", "flags") == "s_down,master,disconnected"
+                || sentinel.master_field("lonely", "flags") == "s_down,master"
+        });
+    }
+    group
+}
+
+fn masks(group: &Group) -> Masks {
+    Masks { ports: [group.sentinels[0].port(), group.sentinels[1].port()] }
+}
+
+/// Runs the conversations on both and tells where they differ.
+fn differences(
+    group: &Group,
+    protocol: &str,
+    conversations: &[&str],
+    connect: fn(&Sentinel) -> Client,
+) -> Vec<String> {
+    let masks = masks(group);
+    let mut found = Vec::new();
+    for conversation in conversations {
+        let [genuine, subject] = [&group.sentinels[0], &group.sentinels[1]].map(|sentinel| {
+            let mut client = connect(sentinel);
+            if protocol == "3" {
+                client.call(&["HELLO", "3"]);
+            }
+            converse(&mut client, conversation)
+        });
+        let same = genuine.len() == subject.len()
+            && genuine
+                .iter()
+                .zip(&subject)
+                .all(|(left, right)| left.1 == right.1 || masks.show(&left.0) == masks.show(&right.0));
+        if !same {
+            let show = |replies: &[(Value, Vec<u8>)]| {
+                replies.iter().map(|(value, _)| masks.show(value)).collect::<Vec<_>>().join("\n      ")
+            };
+            found.push(format!(
+                "RESP{protocol} {conversation}\n  genuine\n      {}\n  subject\n      {}",
+                show(&genuine),
+                show(&subject)
+            ));
+        }
+    }
+    found
+}
+
+#[track_caller]
+fn none(found: &[String]) {
+    assert!(found.is_empty(), "{} answers differ\n{}", found.len(), found.join("\n"));
+}
+
+fn logged_in(sentinel: &Sentinel) -> Client {
+    sentinel.connect().unwrap()
+}
+
+fn bare(sentinel: &Sentinel) -> Client {
+    sentinel.connect_bare().unwrap()
+}
+
+#[test]
+fn queries_and_errors_are_the_same_bytes() {
+    let group = pair(&[], Login::default());
+    let mut found = Vec::new();
+    for protocol in ["2", "3"] {
+        found.extend(differences(&group, protocol, QUERIES, logged_in));
+    }
+    none(&found);
+}
+
+#[test]
+fn answers_to_strangers_are_the_same_bytes() {
+    let group = pair(&["requirepass peerpass"], Login::password("peerpass"));
+    let conversations = [
+        "PING",
+        "SENTINEL MASTERS",
+        "SENTINEL MASTER",
+        "SENTINEL nonsense",
+        "nosuch x",
+        "SUBSCRIBE a",
+        "HELLO",
+        "HELLO 3",
+        "HELLO 3 AUTH default wrong",
+        "HELLO 3 AUTH default peerpass; PING",
+        "HELLO 2 AUTH default peerpass SETNAME me; CLIENT GETNAME",
+        "AUTH wrong; PING",
+        "AUTH default wrong",
+        "AUTH nobody peerpass",
+        "AUTH peerpass; PING; ACL WHOAMI; AUTH wrong; PING",
+        "CLIENT SETINFO LIB-NAME x",
+        "COMMAND COUNT",
+        "ROLE",
+    ];
+    none(&differences(&group, "2", &conversations, bare));
+}
+
+#[test]
+fn requests_as_bytes_get_the_same_bytes() {
+    let group = pair(&[], Login::default());
+    let mut found = Vec::new();
+    for request in BYTES {
+        let [genuine, subject] = [&group.sentinels[0], &group.sentinels[1]].map(|sentinel| {
+            let mut client = sentinel.connect().unwrap();
+            let end = format!("\r\n{END}\r\n");
+            client.send_bytes(request).unwrap();
+            let _ = client.send_bytes(end.as_bytes());
+            let mut bytes = Vec::new();
+            while let Ok((value, raw)) = client.read_raw() {
+                bytes.extend(raw);
+                if value.is_error() {
+                    break;
+                }
+            }
+            String::from_utf8_lossy(&bytes).into_owned()
+        });
+        if genuine != subject {
+            let request = String::from_utf8_lossy(request).into_owned();
+            found.push(format!("{request:?}\n  genuine {genuine:?}\n  subject {subject:?}"));
+        }
+    }
+    none(&found);
+}
+
+/// Names of the fields of INFO by section.
+fn info_fields(sentinel: &Sentinel) -> BTreeSet<String> {
+    let mut section = String::new();
+    let text = sentinel.call(&["INFO", "everything"]).text();
+    text.lines()
+        .filter_map(|line| {
+            if let Some(name) = line.strip_prefix("# ") {
+                name.trim().clone_into(&mut section);
+                return Some(section.clone());
+            }
+            line.split_once(':').map(|(field, _)| format!("{section} {field}"))
+        })
+        // One per failed command, by what happened on the way here.
+        .filter(|field| {
+            !field.starts_with("Errorstats")
+                && !field.starts_with("Commandstats")
+                && !field.starts_with("Latencystats")
+        })
+        .collect()
+}
+
+#[test]
+fn info_has_the_same_fields_in_the_same_sections() {
+    let group = pair(&[], Login::default());
+    let (genuine, subject) = (info_fields(&group.sentinels[0]), info_fields(&group.sentinels[1]));
+    let missing: Vec<_> = genuine.difference(&subject).collect();
+    let extra: Vec<_> = subject.difference(&genuine).collect();
+    assert!(missing.is_empty() && extra.is_empty(), "missing {missing:?}\nextra {extra:?}");
+}
+
+#[test]
+fn command_list_is_the_same_and_docs_have_the_same_shape() {
+    let group = pair(&[], Login::default());
+    let [genuine, subject] = [&group.sentinels[0], &group.sentinels[1]];
+    let list = |sentinel: &Sentinel| {
+        sentinel.call(&["COMMAND", "LIST"]).texts().into_iter().collect::<BTreeSet<_>>()
+    };
+    assert_eq!(list(genuine), list(subject));
+    assert_eq!(genuine.call(&["COMMAND", "COUNT"]), subject.call(&["COMMAND", "COUNT"]));
+    // Documentation: the same commands are described, with a summary and a group each, in words of our own.
+    let described = |sentinel: &Sentinel| {
+        let reply = sentinel.call(&["COMMAND", "DOCS"]);
+        let keys: BTreeSet<String> = reply.items().chunks(2).map(|pair| pair[0].text()).collect();
+        for pair in reply.items().chunks(2) {
+            let names: Vec<String> = pair[1].items().chunks(2).map(|field| field[0].text()).collect();
+            for name in ["summary", "since", "group"] {
+                assert!(names.iter().any(|other| other == name), "{}: {names:?}", pair[0].text());
+            }
+        }
+        keys
+    };
+    assert_eq!(described(genuine), described(subject));
+    // COMMAND INFO: name, arity, flags, categories and so on, element by element.
+    for name in list(genuine) {
+        let shape = |sentinel: &Sentinel| {
+            let reply = sentinel.call(&["COMMAND", "INFO", &name]);
+            let Value::Array(row) = &reply.items()[0] else { return (format!("{reply:?}"), Vec::new()) };
+            let sets: Vec<BTreeSet<String>> =
+                [2, 6].iter().map(|at| row[*at].texts().into_iter().collect()).collect();
+            (format!("{} {} of {}", row[0].text(), row[1].text(), row.len()), sets)
+        };
+        assert_eq!(shape(genuine), shape(subject), "COMMAND INFO {name}");
+    }
+    for container in ["SENTINEL", "ACL", "CLIENT", "COMMAND"] {
+        let first = |sentinel: &Sentinel| {
+            let reply = sentinel.call(&[container, "HELP"]);
+            assert!(reply.items().iter().all(|line| matches!(line, Value::Simple(_))), "{reply:?}");
+            reply.items()[0].text()
+        };
+        assert_eq!(first(genuine), first(subject));
+    }
+}
+
+/// A failover seen through both: what a subscriber of everything hears, in kind.
+#[test]
+fn subscribers_hear_the_same_switch() {
+    let mut group = pair(&[], Login::default());
+    let old = group.primary_port();
+    let mut ears: Vec<Client> = group.sentinels.iter().map(|sentinel| sentinel.connect().unwrap()).collect();
+    for ear in &mut ears {
+        ear.call(&["SUBSCRIBE", "+switch-master"]);
+    }
+    group.node(old).kill();
+    let new = group.switched_from(old);
+    let heard: Vec<Vec<u8>> = ears.iter_mut().map(|ear| ear.read_raw().unwrap().1).collect();
+    assert_eq!(heard[0], heard[1]);
+    let text = String::from_utf8(heard[0].clone()).unwrap();
+    assert!(text.contains(&format!("{NAME} 127.0.0.1 {old} 127.0.0.1 {new}")), "{text}");
+}
