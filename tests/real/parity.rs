@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::support::group::NAME;
-use crate::support::{Client, Group, Login, Program, Sentinel, Spec, Value, eventually};
+use crate::support::{Client, Group, Login, Program, Sentinel, Spec, Value};
 
 /// A word that no command has; its error ends a conversation whatever state the connection is in.
 const END: &str = "end-of-conversation";
@@ -81,7 +81,7 @@ const QUERIES: &[&str] = &[
     "SENTINEL RESET nope*",
     "SENTINEL RESET",
     "SENTINEL FAILOVER nope",
-    "SENTINEL FAILOVER lonely",
+    "SENTINEL MONITOR lonely 127.0.0.1 1 2; SENTINEL FAILOVER lonely; SENTINEL CKQUORUM lonely; SENTINEL REPLICAS lonely; SENTINEL INFO-CACHE lonely; SENTINEL RESET lonel?; SENTINEL REMOVE lonely",
     "SENTINEL FAILOVER",
     "SENTINEL FLUSHCONFIG",
     "SENTINEL FLUSHCONFIG extra",
@@ -243,8 +243,8 @@ const QUERIES: &[&str] = &[
     "PUNSUBSCRIBE",
     "UNSUBSCRIBE a b",
     "PUNSUBSCRIBE a b",
-    "SUBSCRIBE a b; PING; PING x; SENTINEL MASTERS; INFO sentinel; GET x; UNSUBSCRIBE a; SUBSCRIBE c; UNSUBSCRIBE; PING",
-    "PSUBSCRIBE a* b*; SUBSCRIBE c; PUNSUBSCRIBE; UNSUBSCRIBE; PING",
+    "SUBSCRIBE a b; PING; PING x; SENTINEL MASTERS; INFO sentinel; GET x; UNSUBSCRIBE a; UNSUBSCRIBE; PING",
+    "PSUBSCRIBE a*; SUBSCRIBE c; PUNSUBSCRIBE; UNSUBSCRIBE; PING",
     "SUBSCRIBE a; SUBSCRIBE a; HELLO 3; PING",
     "SSUBSCRIBE a",
     "SHUTDOWN ABORT",
@@ -354,7 +354,12 @@ impl Masks {
         match value {
             Value::Simple(text) => format!("+{}", leaf(text)),
             Value::Error(text) => format!("-{}", leaf(text)),
-            Value::Bulk(bytes) => format!("${}", leaf(&String::from_utf8_lossy(bytes))),
+            Value::Bulk(bytes) => {
+                let text = String::from_utf8_lossy(bytes);
+                let rules =
+                    text.starts_with("user ") || text.starts_with("+@all ") || text.starts_with("-@all ");
+                format!("${}", if rules { leaf(&sorted(&text)) } else { leaf(&text) })
+            }
             Value::Int(number) => format!(":{number}"),
             Value::Double(text) => format!(",{text}"),
             Value::Bool(flag) => format!("#{flag}"),
@@ -386,6 +391,13 @@ impl Masks {
     }
 }
 
+/// The words in order: Redis lists the commands of an ACL rule in the order of a hash table with a random seed.
+fn sorted(text: &str) -> String {
+    let mut words: Vec<&str> = text.split(' ').collect();
+    words.sort_unstable();
+    words.join(" ")
+}
+
 fn is_id(text: &str) -> bool {
     text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
@@ -408,22 +420,14 @@ fn split_hex(text: &str) -> Vec<&str> {
 }
 
 fn pair(head: &[&str], login: Login) -> Group {
-    let group = Spec {
+    Spec {
         programs: vec![Program::genuine(), Program::subject_as_redis_7()],
         quorum: 1,
         head: head.iter().map(|line| (*line).to_owned()).collect(),
         sentinel_login: login,
         ..Spec::default()
     }
-    .start();
-    for sentinel in &group.sentinels {
-        sentinel.ok(&["SENTINEL", "MONITOR", "lonely", "127.0.0.1", "1", "2"]);
-        eventually("the lonely group is down", || {
-            sentinel.master_field("lonely", "flags") == "s_down,master,disconnected"
-                || sentinel.master_field("lonely", "flags") == "s_down,master"
-        });
-    }
-    group
+    .start()
 }
 
 fn masks(group: &Group) -> Masks {
