@@ -117,16 +117,17 @@ async fn serve(config: Config, log: &Telemetry, host: &dyn Host) -> Result<u8, S
         admin.serve(&driver).map_err(StartError::new)?;
     }
     host.ready();
-    Ok(live(&config.general, &driver, &secrets, signals, host).await)
+    let relink = || reload_links(&config.general, &driver);
+    Ok(live(&driver, &secrets, signals, host, &relink).await)
 }
 
-/// Serve until the end is asked for, then end; the exit status.
+/// Serve until the end is asked for, then end; the exit status. `relink` re-reads the certificates of links.
 async fn live(
-    general: &General,
     driver: &Driver,
     secrets: &Secrets,
     mut signals: Signals,
     host: &dyn Host,
+    relink: &dyn Fn(),
 ) -> u8 {
     loop {
         tokio::select! {
@@ -141,7 +142,7 @@ async fn live(
             }
             _ = signals.hangup.recv() => {
                 driver.reload();
-                reload_links(general, driver);
+                relink();
                 secrets.read_again(driver).await;
             }
         }
@@ -150,9 +151,6 @@ async fn live(
     line(Level::Notice, "User requested shutdown...");
     host.stopping();
     driver.close_front();
-    if general.unixsocket.is_some() {
-        line(Level::Notice, "Removing the unix socket file.");
-    }
     tokio::select! {
         () = last_write(driver) => {}
         _ = signals.interrupt.recv() => {
@@ -251,5 +249,60 @@ impl Signals {
             interrupt: listen(SignalKind::interrupt())?,
             hangup: listen(SignalKind::hangup())?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{Signal as Number, getpid, kill_process};
+
+    use super::super::tests::{Gate, idle_driver};
+    use super::*;
+
+    struct Nobody;
+
+    impl Host for Nobody {
+        fn bound(&self) {}
+        fn ready(&self) {}
+        fn stopping(&self) {}
+    }
+
+    /// The process's own signals: one test, for another's SIGINT would be seen here.
+    #[tokio::test]
+    async fn the_end_waits_for_the_last_write_unless_somebody_insists() {
+        LocalSet::new()
+            .run_until(async {
+                let secrets = Secrets::new(vec![]);
+                let send = |signal| kill_process(getpid(), signal).unwrap();
+                let (driver, world) = idle_driver(Gate::Shut);
+                driver.start();
+                tokio::task::yield_now().await;
+                assert!(driver.saving(), "the new id is being saved");
+                let signals = Signals::listen().unwrap();
+                send(Number::TERM);
+                let mut life = std::pin::pin!(live(&driver, &secrets, signals, &Nobody, &|| ()));
+                while !world.lines().contains(&"User requested shutdown...".to_owned()) {
+                    tokio::select! {
+                        code = &mut life => panic!("ended with {code} while the file was being written"),
+                        () = tokio::task::yield_now() => {}
+                    }
+                }
+                send(Number::INT);
+                assert_eq!(life.await, 1);
+                let lines = world.lines();
+                let last = lines.last().map(String::as_str);
+                assert!(lines.contains(&"Received SIGTERM scheduling shutdown...".to_owned()), "{lines:?}");
+                assert_eq!(last, Some("You insist... exiting now."));
+
+                let (driver, world) = idle_driver(Gate::Open);
+                driver.start();
+                let signals = Signals::listen().unwrap();
+                driver.stop();
+                assert_eq!(live(&driver, &secrets, signals, &Nobody, &|| ()).await, 0);
+                assert!(!driver.saving());
+                let last = world.lines().last().cloned();
+                assert_eq!(last.as_deref(), Some("Sentinel is now ready to exit, bye bye..."));
+            })
+            .await;
     }
 }

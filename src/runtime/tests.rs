@@ -1,6 +1,6 @@
 //! The real engine, real links, a real disk and real data nodes; only the clients' side is played.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -67,11 +67,39 @@ impl Drop for Redis {
 
 /// Log and clients.
 #[derive(Default)]
-struct World {
+pub(super) struct World {
     events: RefCell<Vec<String>>,
     replies: RefCell<Vec<(ClientId, Reply)>>,
     saved: RefCell<Vec<Settings>>,
-    closed: Cell<bool>,
+    lines: RefCell<Vec<String>>,
+    gate: Gate,
+}
+
+/// Whether the disk answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Gate {
+    #[default]
+    Open,
+    Shut,
+}
+
+/// A driver without groups, and what it says.
+pub(super) fn idle_driver(gate: Gate) -> (Rc<Driver>, Rc<World>) {
+    let world = Rc::new(World { gate, ..World::default() });
+    (driver(Settings::default(), &world), world)
+}
+
+fn driver(settings: Settings, world: &Rc<World>) -> Rc<Driver> {
+    let engine = Engine::new(settings, Node::default(), random::seed(), Level::Notice, clock::Clock.now());
+    let driver = Driver::new(Parts {
+        core: Box::new(engine),
+        journal: world.clone(),
+        saver: world.clone(),
+        links: LinkConfig::default(),
+        metrics: Metrics::new(Registry::new()).unwrap(),
+    });
+    driver.attach(world.clone());
+    driver
 }
 
 impl Front for World {
@@ -91,9 +119,7 @@ impl Front for World {
         vec![]
     }
 
-    fn close_all(&self) {
-        self.closed.set(true);
-    }
+    fn close_all(&self) {}
 }
 
 impl Journal for World {
@@ -101,9 +127,13 @@ impl Journal for World {
         self.events.borrow_mut().push(format!("{} {}", event.name, event.payload));
     }
 
-    fn line(&self, _level: Level, _group: Option<&GroupName>, _text: &str) {}
+    fn line(&self, _level: Level, _group: Option<&GroupName>, text: &str) {
+        self.lines.borrow_mut().push(text.to_owned());
+    }
 
-    fn signal(&self, _text: &str) {}
+    fn signal(&self, text: &str) {
+        self.lines.borrow_mut().push(text.to_owned());
+    }
 
     fn set_level(&self, _level: Level) {}
 }
@@ -111,11 +141,21 @@ impl Journal for World {
 impl Saver for World {
     fn save(&self, settings: Settings) -> Saving {
         self.saved.borrow_mut().push(settings);
-        Box::pin(async { Ok(()) })
+        let gate = self.gate;
+        Box::pin(async move {
+            if gate == Gate::Shut {
+                std::future::pending::<()>().await;
+            }
+            Ok(())
+        })
     }
 }
 
 impl World {
+    pub(super) fn lines(&self) -> Vec<String> {
+        self.lines.borrow().clone()
+    }
+
     async fn until(&self, event: &str) {
         while !self.events.borrow().iter().any(|seen| seen.starts_with(event)) {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -135,16 +175,7 @@ fn the_engine_fails_real_data_nodes_over() {
         let mut group = GroupSettings::new("m".into(), at, 1);
         group.down_after = Duration::from_millis(600);
         let settings = Settings { groups: vec![group], ..Settings::default() };
-        let engine =
-            Engine::new(settings, Node::default(), random::seed(), Level::Notice, clock::Clock.now());
-        let driver = Driver::new(Parts {
-            core: Box::new(engine),
-            journal: world.clone(),
-            saver: world.clone(),
-            links: LinkConfig::default(),
-            metrics: Metrics::new(Registry::new()).unwrap(),
-        });
-        driver.attach(world.clone());
+        let driver = driver(settings, &world);
         driver.start();
         world.until("+monitor master m").await;
         world.until(&format!("+slave slave 127.0.0.1:{}", replica.port)).await;
