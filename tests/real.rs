@@ -19,6 +19,8 @@ mod metrics;
 mod migration;
 #[path = "real/parity.rs"]
 mod parity;
+#[path = "real/reload.rs"]
+mod reload;
 #[path = "real/scripts.rs"]
 mod scripts;
 #[path = "real/security.rs"]

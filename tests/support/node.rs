@@ -120,6 +120,11 @@ impl Node {
         self.process.as_mut().expect("a running node")
     }
 
+    /// Changes how the harness logs in.
+    pub(crate) fn set_login(&mut self, login: Login) {
+        self.login = login;
+    }
+
     /// kill -9.
     pub(crate) fn kill(&mut self) {
         self.process().kill();
