@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use vedette::config::general::{UserLine, Values};
+use vedette::config::general::UserLine;
+use vedette::config::values::Values;
 use vedette::config::{General, Identity};
 use vedette::core::action::Level;
 use vedette::core::ids::ClientId;
