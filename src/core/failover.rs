@@ -116,6 +116,10 @@ impl Group {
 
     /// Takes one step if its condition holds.
     fn advance(&mut self, cx: &mut Cx<'_>, owners: &mut Owners) -> bool {
+        // A newer configuration is about to be followed: nothing is done on the strength of an older one.
+        if self.adoption.is_some() {
+            return false;
+        }
         match self.failover.as_ref().map(|failover| failover.state) {
             None => false,
             Some(State::WaitStart) => self.wait_start(cx),
@@ -270,6 +274,9 @@ impl Group {
             return;
         }
         failover.committing = None;
+        if self.adoption.is_some() {
+            return;
+        }
         self.config_epoch = epoch;
         self.enter(State::ReconfReplicas, cx);
         let which = Which::Replica(name);

@@ -211,14 +211,10 @@ impl Group {
     /// A peer's configuration, which is followed if it is newer. An address that can't be
     /// resolved changes nothing, not even the epoch, so that the next hello can still bring it.
     fn consider(&mut self, hello: &Hello<'_>, primary: Address, cx: &mut Cx<'_>) {
+        let committing = self.failover.as_ref().filter(|failover| failover.committing.is_some());
         let newest = self.adoption.as_ref().map_or(self.config_epoch, |adoption| adoption.epoch);
+        let newest = committing.map_or(newest, |failover| failover.epoch.max(newest));
         if hello.config_epoch <= newest || primary.ip.is_none() {
-            return;
-        }
-        if primary.same(&self.primary.address) && self.adoption.is_none() {
-            self.config_epoch = hello.config_epoch;
-            cx.shared.current_epoch = cx.shared.current_epoch.max(hello.config_epoch);
-            cx.save();
             return;
         }
         cx.shared.current_epoch = cx.shared.current_epoch.max(hello.config_epoch);
@@ -239,8 +235,17 @@ impl Group {
             return;
         }
         let Some(adoption) = self.adoption.take() else { return };
+        if adoption.epoch <= self.config_epoch {
+            return;
+        }
         self.config_epoch = adoption.epoch;
         if adoption.address.same(&self.primary.address) {
+            // An attempt of an older epoch is overtaken, however far it is: its replica is not the primary.
+            if self.failover.as_ref().is_some_and(|failover| failover.epoch <= adoption.epoch) {
+                self.supersede(cx);
+                self.turn_at = self.odown_since.map(|_| cx.now);
+            }
+            cx.shared.touched.insert(self.id);
             return;
         }
         let from = Which::Peer(adoption.from);

@@ -123,6 +123,7 @@ impl Group {
             cx.event(Level::Verbose, name, self, which, &format!(" new reported role is {}", role.word()));
         }
         if !cx.shared.tilt.active()
+            && self.adoption.is_none()
             && let (Which::Replica(name), Some(role)) = (which, facts.role)
         {
             match role {

@@ -33,22 +33,19 @@ impl Invariant for OneVote {
     }
 }
 
-/// The vote in a fact: group, whom, epoch. One's own vote shows in its event.
+/// The vote that a fact gives away: group, whom, epoch. One's own is given as soon as others are asked for theirs.
 pub(super) fn vote(fact: &Fact) -> Option<(&str, &str, u64)> {
     match fact {
-        Fact::Voted { group, leader: Some(leader), epoch } => Some((group, leader, *epoch)),
-        Fact::Event { event, .. } if event.name == "+vote-for-leader" => {
-            let (leader, epoch) = event.payload.split_once(' ')?;
-            Some((event.group.as_ref()?.as_str(), leader, epoch.parse().ok()?))
-        }
+        Fact::Voted { group, leader: Some(leader), epoch }
+        | Fact::Asked { group, candidate: Some(leader), epoch } => Some((group, leader, *epoch)),
         Fact::Event { .. }
+        | Fact::Asked { .. }
         | Fact::Voted { .. }
         | Fact::Started { .. }
         | Fact::Saved
         | Fact::Slaveof { .. }
         | Fact::HelloSent(_)
         | Fact::HelloHeard(_)
-        | Fact::Asked { .. }
         | Fact::Opinion { .. }
         | Fact::Forced { .. }
         | Fact::Told { .. } => None,
