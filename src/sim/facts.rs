@@ -35,7 +35,7 @@ pub(crate) enum Fact {
     /// A hello reached the daemon.
     HelloHeard(Hello),
     /// A peer was asked, for its vote when there is a candidate.
-    Asked { group: String, epoch: u64, candidate: Option<String> },
+    Asked { peer: DaemonId, group: String, epoch: u64, candidate: Option<String> },
     /// A peer's answer to that reached the daemon.
     Opinion { group: String, address: String, peer: DaemonId, down: bool },
     /// The daemon answered a peer's request for its vote.

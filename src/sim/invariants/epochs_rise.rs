@@ -32,7 +32,7 @@ impl Invariant for EpochsRise {
             Fact::Asked { epoch, candidate: None, .. } => {
                 self.rise(d, "the epoch of its questions", "", *epoch)
             }
-            Fact::Asked { group, epoch, candidate: Some(_) } => {
+            Fact::Asked { group, epoch, candidate: Some(_), .. } => {
                 self.rise(d, "the epoch of its requests for votes", group, *epoch)
             }
             Fact::Voted { group, epoch, .. } => self.rise(d, "the epoch of its votes", group, *epoch),

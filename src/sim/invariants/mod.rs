@@ -1,6 +1,7 @@
 //! What must hold after every step. One rule per file, each with the source that states it.
 
 mod epochs_rise;
+mod few_questions;
 mod majority;
 mod newest_known;
 mod one_leader;
@@ -36,6 +37,7 @@ pub(crate) fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(one_primary::OnePrimary::default()),
         Box::new(epochs_rise::EpochsRise::default()),
         Box::new(newest_known::NewestKnown::default()),
+        Box::new(few_questions::FewQuestions::default()),
         Box::new(switch_told::SwitchTold::default()),
     ]
 }

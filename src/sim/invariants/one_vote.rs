@@ -37,7 +37,7 @@ impl Invariant for OneVote {
 pub(super) fn vote(fact: &Fact) -> Option<(&str, &str, u64)> {
     match fact {
         Fact::Voted { group, leader: Some(leader), epoch }
-        | Fact::Asked { group, candidate: Some(leader), epoch } => Some((group, leader, *epoch)),
+        | Fact::Asked { group, candidate: Some(leader), epoch, .. } => Some((group, leader, *epoch)),
         Fact::Event { .. }
         | Fact::Asked { .. }
         | Fact::Voted { .. }

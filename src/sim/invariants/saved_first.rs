@@ -30,7 +30,7 @@ impl Invariant for SavedFirst {
             Fact::Voted { group, epoch, .. } => {
                 not_below("a vote of epoch", group, *epoch, saved(group).map_or(0, |g| g.leader_epoch))
             }
-            Fact::Asked { group, epoch, candidate } => {
+            Fact::Asked { group, epoch, candidate, .. } => {
                 not_below("a request of epoch", group, *epoch, seen.saved.current_epoch)?;
                 let Some(attempt) = candidate.as_ref().and_then(|_| seen.ledger.current(d, group)) else {
                     return Ok(());

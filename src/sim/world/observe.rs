@@ -54,7 +54,7 @@ impl World {
         let group = self.group_at(&address)?;
         let epoch = word(args, 4).parse().unwrap_or(0);
         let candidate = Some(word(args, 5)).filter(|id| *id != "*").map(str::to_owned);
-        self.see(daemon, &Fact::Asked { group: group.clone(), epoch, candidate });
+        self.see(daemon, &Fact::Asked { peer: to, group: group.clone(), epoch, candidate });
         Some(Question { group, address })
     }
 
