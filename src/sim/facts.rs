@@ -28,8 +28,8 @@ pub(crate) enum Fact {
     Started { fleet: usize },
     /// A write of the daemon's file reached the disk.
     Saved,
-    /// SLAVEOF was sent to a data node: `NO ONE` when there is no target.
-    Slaveof { group: String, node: String, target: Option<String> },
+    /// SLAVEOF was sent to a data node, of this `replica-priority`: `NO ONE` when there is no target.
+    Slaveof { group: String, node: String, priority: u32, target: Option<String> },
     /// A hello was published, to a data node or a peer.
     HelloSent(Hello),
     /// A hello reached the daemon.
@@ -44,6 +44,8 @@ pub(crate) enum Fact {
     Event { event: Event, known: Option<Box<GroupSettings>> },
     /// SENTINEL FAILOVER was accepted.
     Forced { group: String },
+    /// A client was told where the primary is.
+    Pointed { group: String, address: String },
     /// A client was told the group's epoch.
     Told { group: String, config_epoch: u64 },
 }

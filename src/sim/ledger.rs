@@ -67,7 +67,7 @@ impl Ledger {
                     _ => {}
                 }
             }
-            Fact::Slaveof { group, node, target: None } => {
+            Fact::Slaveof { group, node, target: None, .. } => {
                 if let Some(attempt) = self.current_mut(daemon, group) {
                     attempt.promoted.get_or_insert_with(|| node.clone());
                 }
@@ -79,6 +79,7 @@ impl Ledger {
             | Fact::Asked { .. }
             | Fact::Opinion { .. }
             | Fact::Voted { .. }
+            | Fact::Pointed { .. }
             | Fact::Told { .. } => {}
         }
     }

@@ -45,6 +45,9 @@ pub fn run(plan: &Plan, keep: Keep) -> Outcome {
     world.begin_chaos();
     world.run_until(world.chaos_end());
     world.settle();
+    if plan.funeral {
+        world.bury_the_primaries();
+    }
     Outcome {
         violation: world.violation().cloned(),
         figures: world.figures(),

@@ -23,6 +23,8 @@ pub struct Plan {
     pub(crate) acquainted: bool,
     /// The disks acknowledge writes that they don't do: proves that the harness sees it.
     pub(crate) disks_lie: bool,
+    /// After the healing the primaries die for good.
+    pub(crate) funeral: bool,
     /// How long faults may last, from the end of the discovery on.
     pub(crate) chaos: Duration,
     pub(crate) steps: Vec<Step>,
@@ -106,6 +108,7 @@ impl Plan {
         plan.latency = if rng.chance(150) { (5_000, 40_000) } else { (50, 2_000) };
         plan.disk = if rng.chance(150) { (20, 300) } else { (0, 8) };
         plan.acquainted = rng.chance(700);
+        plan.funeral = rng.chance(300);
         plan.chaos = Duration::from_secs(rng.range(10, 45));
         for group in &mut plan.groups {
             group.vary(daemons, &mut rng);
@@ -149,6 +152,7 @@ impl Plan {
             disk: (0, 5),
             acquainted: true,
             disks_lie: false,
+            funeral: false,
             chaos: Duration::from_secs(30),
             steps: Vec::new(),
         }

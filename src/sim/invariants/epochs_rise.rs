@@ -57,6 +57,7 @@ impl Invariant for EpochsRise {
                 )
             }
             Fact::Event { .. }
+            | Fact::Pointed { .. }
             | Fact::Told { .. }
             | Fact::Slaveof { .. }
             | Fact::HelloHeard(_)

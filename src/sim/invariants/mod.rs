@@ -2,6 +2,7 @@
 
 mod epochs_rise;
 mod few_questions;
+mod fit_candidate;
 mod majority;
 mod newest_known;
 mod one_leader;
@@ -9,6 +10,7 @@ mod one_primary;
 mod one_vote;
 mod quorum;
 mod saved_first;
+mod spaced_attempts;
 mod switch_told;
 
 use super::facts::Seen;
@@ -38,6 +40,8 @@ pub(crate) fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(epochs_rise::EpochsRise::default()),
         Box::new(newest_known::NewestKnown::default()),
         Box::new(few_questions::FewQuestions::default()),
+        Box::new(fit_candidate::FitCandidate),
+        Box::new(spaced_attempts::SpacedAttempts::default()),
         Box::new(switch_told::SwitchTold::default()),
     ]
 }

@@ -35,7 +35,7 @@ impl Invariant for NewestKnown {
                 self.learn(d, &hello.group, hello.config_epoch, &hello.address);
                 Ok(())
             }
-            Fact::Slaveof { group, node, target: Some(target) } => {
+            Fact::Slaveof { group, node, target: Some(target), .. } => {
                 match self.newest.get(&(d, group.clone())) {
                     Some((epoch, newest)) if newest != target && !seen.ledger.contested(group, *epoch) => {
                         Err(format!("d{d} makes {node} follow {target}, and knows {newest} of epoch {epoch}"))
@@ -50,6 +50,7 @@ impl Invariant for NewestKnown {
             | Fact::Opinion { .. }
             | Fact::Voted { .. }
             | Fact::Forced { .. }
+            | Fact::Pointed { .. }
             | Fact::Told { .. } => Ok(()),
         }
     }

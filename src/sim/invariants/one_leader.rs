@@ -33,7 +33,7 @@ impl Invariant for OneLeader {
                     Some(_) | None => Ok(()),
                 }
             }
-            Fact::Slaveof { group, node, target: None } => {
+            Fact::Slaveof { group, node, target: None, .. } => {
                 let Some(mine) = seen.ledger.current(d, group) else {
                     return Err(format!("d{d} promotes {node} of {group} without an attempt"));
                 };
@@ -58,6 +58,7 @@ impl Invariant for OneLeader {
             | Fact::Opinion { .. }
             | Fact::Voted { .. }
             | Fact::Forced { .. }
+            | Fact::Pointed { .. }
             | Fact::Told { .. } => Ok(()),
         }
     }

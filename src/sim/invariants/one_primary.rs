@@ -37,6 +37,7 @@ impl Invariant for OnePrimary {
             | Fact::Opinion { .. }
             | Fact::Voted { .. }
             | Fact::Forced { .. }
+            | Fact::Pointed { .. }
             | Fact::Told { .. } => Ok(()),
         }
     }

@@ -48,6 +48,7 @@ pub(super) fn vote(fact: &Fact) -> Option<(&str, &str, u64)> {
         | Fact::HelloHeard(_)
         | Fact::Opinion { .. }
         | Fact::Forced { .. }
+        | Fact::Pointed { .. }
         | Fact::Told { .. } => None,
     }
 }

@@ -80,6 +80,7 @@ impl Invariant for Quorum {
             | Fact::Asked { .. }
             | Fact::Voted { .. }
             | Fact::Forced { .. }
+            | Fact::Pointed { .. }
             | Fact::Told { .. } => Ok(()),
         }
     }

@@ -56,7 +56,7 @@ impl Invariant for SavedFirst {
                 let epoch = seen.ledger.current(d, group).map_or(0, |attempt| attempt.epoch);
                 not_below("a promotion in epoch", group, epoch, seen.saved.current_epoch)
             }
-            Fact::Slaveof { group, node, target: Some(target) } => {
+            Fact::Slaveof { group, node, target: Some(target), .. } => {
                 let held = saved(group).map(address);
                 if held.as_ref() == Some(target) || seen.refused {
                     return Ok(());
@@ -64,6 +64,13 @@ impl Invariant for SavedFirst {
                 Err(format!(
                     "d{d} makes {node} follow {target} in {group}, on its disk the primary is {held:?}"
                 ))
+            }
+            Fact::Pointed { group, address: told } => {
+                let held = saved(group).map(address);
+                if held.as_ref() == Some(told) || seen.refused {
+                    return Ok(());
+                }
+                Err(format!("d{d} sends clients of {group} to {told}, on its disk the primary is {held:?}"))
             }
             Fact::Event { event, .. } if event.name == "+switch-master" => {
                 let words: Vec<&str> = event.payload.split(' ').collect();

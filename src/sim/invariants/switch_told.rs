@@ -54,6 +54,7 @@ impl Invariant for SwitchTold {
             | Fact::Opinion { .. }
             | Fact::Voted { .. }
             | Fact::Forced { .. }
+            | Fact::Pointed { .. }
             | Fact::Told { .. } => Ok(()),
         }
     }

@@ -197,7 +197,7 @@ impl World {
         self.carry_out(node, effects);
     }
 
-    fn host_of(&self, who: Who) -> HostId {
+    pub(super) fn host_of(&self, who: Who) -> HostId {
         match who {
             Who::Daemon(daemon) => daemon,
             Who::Node(node) => self.node_host(node),

@@ -11,7 +11,7 @@ mod observe;
 mod operator;
 mod settle;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use self::daemon::Daemon;
@@ -166,6 +166,8 @@ pub(crate) struct World {
     /// When the faults begin and end; the plan's steps count from the beginning.
     chaos: Option<(Time, Time)>,
     next_write: u32,
+    /// Data nodes that are dead for good.
+    buried: BTreeSet<usize>,
     digest: u64,
 }
 
@@ -190,6 +192,7 @@ impl World {
             figures: Figures::default(),
             chaos: None,
             next_write: 0,
+            buried: BTreeSet::new(),
             digest: 0xcbf2_9ce4_8422_2325,
             plan,
         };

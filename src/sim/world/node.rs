@@ -220,7 +220,8 @@ impl World {
         let node = host - self.plan.daemons;
         let group = self.plan.groups[self.plan.group_of(node)].name.clone();
         let address = self.node_address(node);
-        self.see(daemon, &Fact::Slaveof { group, node: address, target });
+        let priority = self.nodes[node].config.priority;
+        self.see(daemon, &Fact::Slaveof { group, node: address, priority, target });
     }
 
     pub(super) fn node_address(&self, node: NodeId) -> String {

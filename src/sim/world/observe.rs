@@ -128,7 +128,15 @@ impl World {
             return;
         }
         if sub.eq_ignore_ascii_case("GET-MASTER-ADDR-BY-NAME") {
-            self.write_where_told(reply);
+            if let Some([host, port]) = reply.elements() {
+                let (host, port) = (host.text().unwrap_or_default(), port.text().unwrap_or_default());
+                let address = format!("{host}:{port}");
+                self.see(
+                    daemon,
+                    &Fact::Pointed { group: word(args, 2).to_owned(), address: address.clone() },
+                );
+                self.write_at(&address);
+            }
             return;
         }
         self.trace.line(|| format!("d{daemon} answers {}: {reply:?}", joined(args)));

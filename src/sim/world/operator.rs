@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::{Event, World};
-use crate::resp::Reply;
 
 /// How often the client writes and asks.
 const CLIENT_EVERY: Duration = Duration::from_millis(300);
@@ -21,10 +20,8 @@ impl World {
     }
 
     /// The answer to the client's question: it writes there.
-    pub(super) fn write_where_told(&mut self, reply: &Reply) {
-        let Some([host, port]) = reply.elements() else { return };
-        let address = format!("{}:{}", host.text().unwrap_or_default(), port.text().unwrap_or_default());
-        if let Some(node) = self.node_at(&address)
+    pub(super) fn write_at(&mut self, address: &str) {
+        if let Some(node) = self.node_at(address)
             && self.write_to(node)
         {
             self.figures.writes += 1;

@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::World;
 use crate::core::Engine;
 use crate::core::Time;
+use crate::core::view::InstanceView;
 use crate::sim::facts::address;
+use crate::sim::plan::Who;
 use crate::sim::redis::FakeRedis;
 
 /// How long the daemons have to find everybody before the faults.
@@ -28,6 +30,25 @@ impl World {
                 Some(_) => self.run_for(LOOK),
             }
         }
+    }
+
+    /// The primary of each group dies for good: the rest must replace it, agree and heal.
+    pub(crate) fn bury_the_primaries(&mut self) {
+        if self.violation.is_some() {
+            return;
+        }
+        for group in 0..self.plan.groups.len() {
+            let host = self.host_of(Who::PrimaryOf(group));
+            let node = host - self.plan.daemons;
+            let nodes = &self.plan.groups[group].nodes;
+            let heir = nodes.iter().any(|other| *other != node && self.nodes[*other].config.priority > 0);
+            if heir && self.hosts[host].running {
+                self.trace.line(|| format!("--- n{node} dies for good"));
+                self.kill(host, false);
+                self.buried.insert(node);
+            }
+        }
+        self.settle();
     }
 
     /// Runs until the fleet has agreed for a while, with all faults over.
@@ -111,7 +132,11 @@ impl World {
             return Some(format!("d{daemon} is in a failover: {state}"));
         }
         let mut all = std::iter::once(&group.primary).chain(&group.replicas).chain(&group.sentinels);
-        let bad = all.find(|seen| seen.down || seen.disconnected)?;
+        let buried = |seen: &InstanceView| {
+            self.node_at(&format!("{}:{}", seen.host, seen.port))
+                .is_some_and(|node| self.buried.contains(&node))
+        };
+        let bad = all.find(|seen| (seen.down || seen.disconnected) && !buried(seen))?;
         Some(format!("d{daemon} has {} as {}", bad.name, bad.flags))
     }
 
@@ -147,9 +172,12 @@ impl World {
     /// Data nodes that aren't one primary and its replicas.
     fn disorder(&self, nodes: &[usize], primary: &str) -> Option<String> {
         let at = self.node_at(primary)?;
+        if self.buried.contains(&at) {
+            return Some(format!("n{at} is dead, and still the primary"));
+        }
         let source = self.nodes[at].process.as_ref().filter(|process| process.is_primary());
         let Some(source) = source else { return Some(format!("n{at} is no primary")) };
-        for node in nodes.iter().filter(|node| **node != at) {
+        for node in nodes.iter().filter(|node| **node != at && !self.buried.contains(node)) {
             let process = self.nodes[*node].process.as_ref();
             let following = process.and_then(FakeRedis::following);
             let expected = (self.nodes[at].config.ip.as_str(), self.nodes[at].config.port, true);

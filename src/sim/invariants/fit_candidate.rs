@@ -1,0 +1,22 @@
+//! A replica whose priority is 0 is never promoted.
+//!
+//! Source: Redis's Sentinel documentation, "Replica selection and priority": such a replica is never chosen.
+
+use super::Invariant;
+use crate::sim::facts::{Fact, Seen};
+
+#[derive(Debug)]
+pub(super) struct FitCandidate;
+
+impl Invariant for FitCandidate {
+    fn name(&self) -> &'static str {
+        "priority 0 is never promoted"
+    }
+
+    fn see(&mut self, seen: &Seen<'_>) -> Result<(), String> {
+        if let Fact::Slaveof { node, priority: 0, target: None, .. } = seen.fact {
+            return Err(format!("d{} promotes {node}", seen.daemon));
+        }
+        Ok(())
+    }
+}
