@@ -93,6 +93,19 @@ fn the_core_uses_no_io_clock_chance_or_unordered_map() {
 }
 
 #[test]
+fn the_makefile_runs_every_test_binary() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let makefile = fs::read_to_string(root.join("Makefile")).unwrap();
+    for entry in fs::read_dir(root.join("tests")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            assert!(makefile.contains(&format!("--test {name}")), "make test does not run {name}");
+        }
+    }
+}
+
+#[test]
 fn the_fence_sees_a_breach() {
     let text = "use std::time::Duration;\n// Instant in a comment\nlet now = std::time::Instant::now();\n";
     assert_eq!(breaches(text), [(3, "Instant")]);

@@ -13,10 +13,14 @@ mod addressing;
 mod disk;
 #[path = "real/failover.rs"]
 mod failover;
+#[path = "real/hostile.rs"]
+mod hostile;
 #[path = "real/metrics.rs"]
 mod metrics;
 #[path = "real/migration.rs"]
 mod migration;
+#[path = "real/newer.rs"]
+mod newer;
 #[path = "real/parity.rs"]
 mod parity;
 #[path = "real/reload.rs"]

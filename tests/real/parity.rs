@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::support::group::NAME;
-use crate::support::{Client, Group, Login, Program, Sentinel, Spec, Value};
+use crate::support::{Client, Group, Login, Program, Sentinel, Spec, Value, eventually};
 
 /// A word that no command has; its error ends a conversation whatever state the connection is in.
 const END: &str = "end-of-conversation";
@@ -626,6 +626,51 @@ fn command_list_is_the_same_and_docs_have_the_same_shape() {
         };
         assert_eq!(first(genuine), first(subject));
     }
+}
+
+/// Instances that are down look the same: flags, extra fields, counts and states.
+#[test]
+fn instances_that_are_down_look_the_same() {
+    // A quorum out of reach, so that nothing is promoted.
+    let mut group = Spec {
+        programs: vec![Program::genuine(), Program::subject_as_redis_7()],
+        quorum: 3,
+        ..Spec::default()
+    }
+    .start();
+    let questions = [
+        "SENTINEL MASTERS",
+        "SENTINEL MASTER mymaster",
+        "SENTINEL REPLICAS mymaster",
+        "SENTINEL SENTINELS mymaster",
+        "SENTINEL CKQUORUM mymaster",
+        "SENTINEL GET-MASTER-ADDR-BY-NAME mymaster",
+        "INFO sentinel",
+        "ROLE",
+    ];
+    let down = |group: &Group, kind: &str, count: usize| {
+        eventually("both see it down", || {
+            group.sentinels.iter().all(|sentinel| {
+                let rows = if kind == "master" {
+                    vec![sentinel.master(NAME)]
+                } else {
+                    sentinel.rows("REPLICAS", NAME)
+                };
+                let flags = format!("s_down,{kind},disconnected");
+                rows.iter().filter(|row| row["flags"] == flags).count() == count
+            })
+        });
+    };
+    group.nodes[2].kill();
+    down(&group, "slave", 1);
+    none(&differences(&group, "2", &questions, logged_in));
+    group.nodes[0].kill();
+    down(&group, "master", 1);
+    none(&differences(&group, "3", &questions, logged_in));
+    group.nodes[0].restart();
+    group.nodes[2].restart();
+    group.settled();
+    none(&differences(&group, "3", &questions, logged_in));
 }
 
 /// A failover seen through both: what a subscriber of everything hears, in kind.
