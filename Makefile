@@ -53,7 +53,7 @@ simulation: ## seeded runs of several cores in a virtual world
 
 real: build ## against real redis-server, redis-sentinel and exporters
 	$(CARGO) test $(FEATURES) --test real -- --test-threads $(TEST_THREADS)
-	$(CARGO) test $(FEATURES) --test demo
+	$(CARGO) test $(FEATURES) --test demo --test process --test rewrite
 
 clients: build ## client libraries of five languages through failovers
 	tests/clients/prepare

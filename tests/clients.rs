@@ -174,7 +174,7 @@ fn rust_step(
         *count += 1;
         let _: () = connection.set("rust:count", *count)?;
         thread::sleep(Duration::from_millis(20));
-        if *count % 50 == 0 {
+        if count.is_multiple_of(50) {
             return Ok(());
         }
     }

@@ -14,7 +14,6 @@
 mod load;
 mod node;
 mod stats;
-#[allow(unused_imports)] // the tests use more of it
 #[path = "../../tests/support/mod.rs"]
 mod support;
 

@@ -253,7 +253,7 @@ fn clients_that_kill_themselves_get_their_answer() {
     let group = one_sentinel();
     let sentinel = &group.sentinels[0];
     let mut client = sentinel.connect().unwrap();
-    assert_eq!(client.call(&["CLIENT", "KILL", "USER", "default", "SKIPME", "no"]).is_error(), false);
+    assert!(!client.call(&["CLIENT", "KILL", "USER", "default", "SKIPME", "no"]).is_error());
     assert!(client.read_to_close().unwrap().is_empty());
     sentinel.ok(&["ACL", "SETUSER", "joe", "on", "nopass", "+@all"]);
     let mut joe = sentinel.connect().unwrap();

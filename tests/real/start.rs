@@ -172,7 +172,7 @@ fn refused(program: &Program, lines: &str, arguments: &[&str]) -> (Option<i32>, 
     }
     command.args(arguments);
     let mut child = command.spawn().unwrap();
-    let output = poll("the start is refused", || match child.try_wait().unwrap() {
+    poll("the start is refused", || match child.try_wait().unwrap() {
         Some(_) => Ok(()),
         None if Client::connect("127.0.0.1", port.number()).is_ok() => {
             child.kill().unwrap();
@@ -181,7 +181,6 @@ fn refused(program: &Program, lines: &str, arguments: &[&str]) -> (Option<i32>, 
         }
         None => Err("running"),
     });
-    let () = output;
     let output = child.wait_with_output().unwrap();
     assert_eq!(fs::read_to_string(&conf).unwrap(), text, "the file was touched");
     let (code, lines) = complaint(&output, port.number());
