@@ -37,7 +37,7 @@ lint: ## clippy, warnings are errors
 	$(CARGO) clippy --lib --bins -- -D warnings
 
 doc: ## API documentation, warnings are errors
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(FEATURES) --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" $(CARGO) doc $(FEATURES) --no-deps --document-private-items
 
 deny: ## licences, sources and banned crates of all dependencies
 	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny

@@ -1,6 +1,6 @@
 //! Command line and file: reading them, and writing the file as Sentinel does.
 //!
-//! [`grammar`] splits a text into lines and words and loses nothing; [`load`] turns it into a [`Config`]; [`rewrite`]
+//! [`grammar`] splits a text into lines and words and loses nothing; [`load()`] turns it into a [`Config`]; [`rewrite`]
 //! merges the present state into the text of the file; [`store`] puts a text on the disk, whole or not at all.
 
 pub mod directives;
