@@ -28,6 +28,8 @@ const READ_CHUNK: usize = 16 * 1024;
 const INPUT_BUDGET: usize = 256 * 1024 * 1024;
 /// Own buffer that a connection may have while the budget is exhausted.
 const SMALL_INPUT: usize = 64 * 1024;
+/// Work that a connection may do before it is the others' turn: one for each request and one for each KiB of replies.
+const TURN: usize = 512;
 
 /// One connection.
 struct Conn<S> {
@@ -78,8 +80,9 @@ impl<S> Drop for Conn<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut turn = TURN;
         loop {
-            let exhausted = self.execute();
+            let exhausted = self.execute(&mut turn);
             if self.client.ending.get() == Some(Ending::Now) {
                 return Poll::Ready(());
             }
@@ -94,6 +97,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
                 }
             }
             if !self.may_execute() {
+                return Poll::Pending;
+            }
+            if turn == 0 {
+                cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
             if !exhausted {
@@ -119,10 +126,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
     }
 
     /// Executes what has been read, as far as it may; returns whether that was all.
-    fn execute(&mut self) -> bool {
+    fn execute(&mut self, turn: &mut usize) -> bool {
         let server = Rc::clone(&self.server);
         let mut exhausted = false;
-        while self.may_execute() {
+        while *turn > 0 && self.may_execute() {
             let args = match self.held.take() {
                 Some(args) => args,
                 None => match self.decode(&server) {
@@ -140,13 +147,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
                     }
                 },
             };
+            let waiting = self.client.buffered();
             match dispatch::execute(&server, &self.client, args) {
-                Next::Done => {
-                    self.client.command_done();
-                }
+                Next::Done => self.client.command_done(),
                 Next::Wait => {}
-                Next::Hold(args) => self.held = Some(args),
+                // Copied, so that they don't keep the whole buffer that they were read to.
+                Next::Hold(args) => {
+                    self.held = Some(args.iter().map(|word| Bytes::copy_from_slice(word)).collect());
+                }
             }
+            let added = self.client.buffered().saturating_sub(waiting);
+            *turn = turn.saturating_sub(1 + added / 1024);
         }
         self.keep_rest(&server);
         exhausted

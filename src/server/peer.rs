@@ -54,3 +54,34 @@ impl fmt::Display for Peer {
 fn unix(path: &Path) -> String {
     format!("{}:0", path.display())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tcp(remote: &str) -> Peer {
+        Peer::Tcp { remote: remote.parse().unwrap(), local: "[::1]:26379".parse().unwrap() }
+    }
+
+    #[test]
+    fn who_is_local() {
+        for (remote, local) in [
+            ("127.0.0.1:1", true),
+            ("127.9.9.9:1", true),
+            ("[::1]:1", true),
+            ("[::ffff:127.0.0.1]:1", true),
+            ("10.0.0.1:1", false),
+            ("[2001:db8::1]:1", false),
+        ] {
+            assert_eq!(tcp(remote).is_local(), local, "{remote}");
+        }
+        assert!(Peer::Unix(Path::new("/s").into()).is_local());
+    }
+
+    #[test]
+    fn addresses_are_shown_as_in_client_list() {
+        assert_eq!(tcp("[2001:db8::1]:77").remote(), "[2001:db8::1]:77");
+        assert_eq!(tcp("10.0.0.1:5").local(), "[::1]:26379");
+        assert_eq!(Peer::Unix(Path::new("/run/s").into()).remote(), "/run/s:0");
+    }
+}
