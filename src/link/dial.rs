@@ -42,5 +42,33 @@ async fn connect_tcp(addr: SocketAddr, source: Option<IpAddr>) -> io::Result<Tcp
     let (idle, interval, retries) = KEEPALIVE;
     let keepalive = TcpKeepalive::new().with_time(idle).with_interval(interval).with_retries(retries);
     SockRef::from(&socket).set_tcp_keepalive(&keepalive)?;
-    socket.connect(addr).await
+    let stream = socket.connect(addr).await?;
+    refuse_self(&stream)?;
+    Ok(stream)
+}
+
+/// To a local port that nobody listens on, the system may give a connection that very port as its own: it then talks to
+/// itself, and keeps the data node from coming back.
+fn refuse_self(stream: &TcpStream) -> io::Result<()> {
+    if stream.local_addr()? == stream.peer_addr()? {
+        return Err(io::Error::from_raw_os_error(rustix::io::Errno::CONNREFUSED.raw_os_error()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_to_itself_is_none() {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let own = socket.local_addr().unwrap();
+        let stream = socket.connect(own).await.unwrap();
+        assert_eq!(super::super::io::words(&refuse_self(&stream).unwrap_err()), "Connection refused");
+
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        connect_tcp(listener.local_addr().unwrap(), None).await.unwrap();
+    }
 }
