@@ -194,7 +194,30 @@ fn refuse(text: &str) -> Invocation {
 /// # Errors
 /// Writing failed.
 pub fn manual(out: &mut dyn std::io::Write) -> std::io::Result<()> {
-    clap_mangen::Man::new(Cli::command()).render(out)
+    let mut command = Cli::command();
+    command.build();
+    let page = |command: &clap::Command| {
+        let source = concat!("vedette ", env!("CARGO_PKG_VERSION"));
+        clap_mangen::Man::new(command.clone()).source(source).manual("User Commands")
+    };
+    let whole = page(&command);
+    whole.render_title(out)?;
+    whole.render_name_section(out)?;
+    whole.render_synopsis_section(out)?;
+    whole.render_description_section(out)?;
+    whole.render_options_section(out)?;
+    // The tools have no pages of their own.
+    for tool in command.get_subcommands() {
+        let about = tool.get_about().map(ToString::to_string).unwrap_or_default();
+        writeln!(out, ".SH \"VEDETTE {}\"\n{about}.", tool.get_name().to_uppercase())?;
+        let mut options = Vec::new();
+        page(tool).render_options_section(&mut options)?;
+        out.write_all(options.strip_prefix(b".SH OPTIONS\n").unwrap_or(&options))?;
+    }
+    let mut after = Vec::new();
+    whole.render_extra_section(&mut after)?;
+    writeln!(out, ".SH DIRECTIVES")?;
+    out.write_all(after.strip_prefix(b".SH EXTRA\n").unwrap_or(&after))
 }
 
 /// Completions for a shell.

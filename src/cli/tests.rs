@@ -85,6 +85,10 @@ fn version_help_and_server_tools() {
 fn manual_and_completions_name_the_tools() {
     let mut page = Vec::new();
     manual(&mut page).unwrap();
+    let manual = String::from_utf8(page.clone()).unwrap();
+    assert!(manual.contains(concat!("\"vedette ", env!("CARGO_PKG_VERSION"), "\"")), "{manual}");
+    assert!(manual.contains(".SH \"VEDETTE DEMO\"") && manual.contains("\\-\\-once"), "{manual}");
+    assert!(!manual.contains("vedette\\-demo(1)"), "a page that is not there: {manual}");
     let mut script = Vec::new();
     completions(clap_complete::Shell::Bash, &mut script);
     for text in [page, script] {
