@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use jiff::Zoned;
 use tracing::{Subscriber, event};
 use tracing_subscriber::layer::SubscriberExt as _;
 
@@ -55,6 +56,7 @@ pub struct Syslog {
 #[derive(Clone, Debug)]
 pub struct Telemetry {
     threshold: Threshold,
+    format: LogFormat,
     sink: Sink,
 }
 
@@ -100,7 +102,7 @@ impl Telemetry {
         let format = config.format;
         let sink = Sink::start(config)?;
         let layer = LineLayer::new(threshold.clone(), format, sink.clone());
-        Ok((Self { threshold, sink }, tracing_subscriber::registry().with(layer)))
+        Ok((Self { threshold, format, sink }, tracing_subscriber::registry().with(layer)))
     }
 
     /// The lowest level that is written now.
@@ -152,10 +154,14 @@ impl Telemetry {
         }
     }
 
-    /// Writes one line about a signal, in the form that Sentinel's signal handlers use.
+    /// Writes one line about a signal; in Sentinel's format it has the form that its signal handlers use.
     pub fn signal(&self, text: &str) {
         if self.threshold.admits(Level::Warning) {
-            self.sink.send(Level::Warning, format::signal(text), text);
+            let line = match self.format {
+                LogFormat::Sentinel => format::signal(text),
+                LogFormat::Json => format::plain(self.format, Level::Warning, text, &Zoned::now()),
+            };
+            self.sink.send(Level::Warning, line, text);
         }
     }
 

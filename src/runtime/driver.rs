@@ -327,7 +327,7 @@ impl Driver {
     fn crash(&self) {
         self.close_front();
         self.journal.flush();
-        std::process::exit(99);
+        std::process::exit(i32::from(crate::process::EXIT_SIMULATED_CRASH));
     }
 
     /// A client's SENTINEL, ROLE or PUBLISH.

@@ -101,7 +101,12 @@ pub(super) fn reload(server: &Inner) -> Option<String> {
     let (reply, effect) = server.acl.borrow_mut().loaded(&job, read);
     // Nobody asked, so that nobody is spared.
     apply(server, ClientId(0), effect.as_ref());
-    if let Reply::Error(text) = reply { Some(text.into_owned()) } else { None }
+    if let Reply::Error(text) = reply {
+        // The first word is for clients.
+        Some(text.strip_prefix("ERR ").unwrap_or(&text).to_owned())
+    } else {
+        None
+    }
 }
 
 /// Ends the connections that a change of the rules hits.

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use jiff::Zoned;
 use serde::Serialize;
 
+use crate::config::directives::LogFormat;
 use crate::core::action::Level;
 
 /// How many bytes of a text Redis writes.
@@ -63,6 +64,14 @@ pub(super) fn sentinel(level: Level, text: &str, now: &Zoned) -> String {
 pub(super) fn signal(text: &str) -> String {
     let seconds = jiff::Timestamp::now().as_second();
     format!("{}:signal-handler ({seconds}) {}\n", std::process::id(), one_line(text.to_owned()))
+}
+
+/// A line without fields in the form that is configured.
+pub(super) fn plain(form: LogFormat, level: Level, text: &str, now: &Zoned) -> String {
+    match form {
+        LogFormat::Sentinel => sentinel(level, text, now),
+        LogFormat::Json => json(level, &Record { message: text.to_owned(), fields: BTreeMap::new() }, now),
+    }
 }
 
 #[derive(Serialize)]

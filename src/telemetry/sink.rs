@@ -88,7 +88,7 @@ fn run(config: &LogConfig, receiver: &Receiver<Message>, dropped: &AtomicU64) {
         if lost > 0 {
             let text =
                 format!("{lost} lines of the log were dropped because they could not be written in time");
-            batch.push_str(&format::sentinel(Level::Warning, &text, &Zoned::now()));
+            batch.push_str(&format::plain(config.format, Level::Warning, &text, &Zoned::now()));
         }
         // There is nobody to tell that the log can't be written.
         let _ = match &config.file {

@@ -93,6 +93,7 @@ fn json_lines_name_group_run_id_and_epoch_from_events_and_spans() {
         telemetry.event(&event(Level::Notice));
         let span = tracing::info_span!("failover", group = "m", epoch = 5);
         span.in_scope(|| tracing::info!(epoch = 6, "inside"));
+        telemetry.signal("Received SIGTERM scheduling shutdown...");
     });
     telemetry.flush();
     let values: Vec<serde_json::Value> =
@@ -104,6 +105,10 @@ fn json_lines_name_group_run_id_and_epoch_from_events_and_spans() {
         (&"m".into(), &"abc".into(), &4.into())
     );
     assert_eq!((&values[1]["group"], &values[1]["epoch"]), (&"m".into(), &6.into()));
+    assert_eq!(
+        (&values[2]["message"], &values[2]["level"]),
+        (&"Received SIGTERM scheduling shutdown...".into(), &"warning".into())
+    );
 }
 
 #[test]
