@@ -46,7 +46,7 @@ deny: ## licences, sources and banned crates of all dependencies
 unit: ## unit and documentation tests
 	$(CARGO) test $(FEATURES) --lib --bins
 	$(CARGO) test $(FEATURES) --doc
-	$(CARGO) test $(FEATURES) --test fence --test documents
+	$(CARGO) test $(FEATURES) --test fence --test documents --test server
 
 simulation: ## seeded runs of several cores in a virtual world
 	$(CARGO) test $(FEATURES) --test simulation

@@ -101,7 +101,7 @@ fn the_makefile_runs_every_test_binary() {
     let makefile = fs::read_to_string(root.join("Makefile")).unwrap();
     for entry in fs::read_dir(root.join("tests")).unwrap() {
         let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "rs") {
+        if path.extension().is_some_and(|extension| extension == "rs") || path.join("main.rs").exists() {
             let name = path.file_stem().unwrap().to_str().unwrap();
             assert!(makefile.contains(&format!("--test {name}")), "make test does not run {name}");
         }

@@ -110,3 +110,24 @@ fn sighup_reads_certificates_but_no_sentinel_line() {
     }
     group.settled();
 }
+
+#[test]
+fn sighup_reads_the_aclfile_or_keeps_the_users() {
+    let dir = TempDir::with_prefix("vedette-users").unwrap();
+    let file = dir.path().join("users.acl");
+    let default = "user default on nopass ~* &* +@all\n";
+    fs::write(&file, default).unwrap();
+    let mut group = Spec { head: vec![format!("aclfile {}", file.display())], ..one_sentinel() }.start();
+    let sentinel = &mut group.sentinels[0];
+    assert_eq!(sentinel.call(&["ACL", "USERS"]).items().len(), 1);
+    fs::write(&file, format!("{default}user app on >secret -@all +ping\n")).unwrap();
+    sentinel.process().signal(Signal::HUP);
+    eventually("the new user is there", || sentinel.call(&["ACL", "USERS"]).items().len() == 2);
+    fs::write(&file, format!("{default}user broken on +nonsense\n")).unwrap();
+    sentinel.process().signal(Signal::HUP);
+    eventually("the log names the line", || {
+        sentinel.log().contains(&format!("# {}:2: Error in applying operation '+nonsense'", file.display()))
+    });
+    assert_eq!(sentinel.call(&["ACL", "WHOAMI"]).text(), "default");
+    assert!(sentinel.call(&["ACL", "LIST"]).items().iter().any(|line| line.text().starts_with("user app ")));
+}
