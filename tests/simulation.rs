@@ -1,7 +1,7 @@
 //! Several engines, model data nodes, a virtual network and clock: some thousand runs, each from one seed.
 //!
 //! `VEDETTE_SIM_SEED=N` plays one seed, `VEDETTE_SIM_RUNS=N` so many from there on. What fails prints the command
-//! that repeats it.
+//! that repeats it; `VEDETTE_SIM_TRACE=FILE` beside it writes the whole trace there.
 #![cfg(feature = "sim")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
@@ -47,7 +47,12 @@ fn report(seed: u64, rule: &str, what: Option<&str>) -> String {
     if let Some(what) = what {
         let _ = write!(text, ": {what}");
         plan = shrink(&plan, rule);
-        let outcome = run(&plan, Keep::Tail(TAIL));
+        let whole = std::env::var("VEDETTE_SIM_TRACE").ok();
+        let outcome = run(&plan, if whole.is_some() { Keep::All } else { Keep::Tail(TAIL) });
+        if let Some(path) = whole {
+            std::fs::write(&path, outcome.trace.text()).unwrap();
+            return format!("{text}\n{plan:#?}\nThe trace is in {path}\n");
+        }
         let _ = write!(
             text,
             "\n\nThe last lines, with only the steps that it needs ({} of {}):\n{}\n{plan:#?}\n",

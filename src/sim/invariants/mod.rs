@@ -1,5 +1,6 @@
 //! What must hold after every step. One rule per file, each with the source that states it.
 
+mod downs_pair;
 mod epochs_rise;
 mod few_questions;
 mod fit_candidate;
@@ -8,10 +9,12 @@ mod newest_known;
 mod one_leader;
 mod one_primary;
 mod one_vote;
+mod parallel_syncs;
 mod quorum;
 mod saved_first;
 mod spaced_attempts;
 mod switch_told;
+mod tilt_is_still;
 
 use super::facts::Seen;
 
@@ -42,6 +45,9 @@ pub(crate) fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(few_questions::FewQuestions::default()),
         Box::new(fit_candidate::FitCandidate),
         Box::new(spaced_attempts::SpacedAttempts::default()),
+        Box::new(downs_pair::DownsPair::default()),
+        Box::new(parallel_syncs::ParallelSyncs::default()),
+        Box::new(tilt_is_still::TiltIsStill::default()),
         Box::new(switch_told::SwitchTold::default()),
     ]
 }
