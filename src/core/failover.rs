@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::action::{Action, FailoverReason, FailoverResult, Level, Observation, Phase};
 use super::address::Address;
 use super::group::{Failover, Group, State, Which};
-use super::instance::{Instance, Reconf};
+use super::instance::{Instance, Reconf, Role};
 use super::link::Tag;
 use super::registry::Owners;
 use super::select::{Candidate, best};
@@ -209,7 +209,10 @@ impl Group {
         let ping_validity = params.ping_period() * PING_VALIDITY;
         let info_validity =
             if self.primary.is_down() { ping_validity } else { params.info_period() * INFO_VALIDITY };
-        let down_for = self.primary.down_since.map_or(Duration::ZERO, |since| cx.now.since(since));
+        // A primary that says that it is a replica has been none since it began to, not only since it counts as down.
+        let demoted = self.primary.data().filter(|data| data.role == Role::Replica).map(|data| data.role_at);
+        let gone = self.primary.down_since.map(|since| demoted.map_or(since, |at| since.min(at)));
+        let down_for = gone.map_or(Duration::ZERO, |since| cx.now.since(since));
         let max_link_down = self.options.down_after.saturating_mul(LINK_DOWN_FACTOR).saturating_add(down_for);
         let fit = |replica: &Instance| {
             let (Some(data), Some(link)) = (replica.data(), cx.shared.links.get(replica.link)) else {

@@ -196,6 +196,7 @@ impl Group {
         let long_enough = replica.data().is_some_and(|data| cx.now.since(data.role_at) > wait);
         if self.failover.is_none()
             && long_enough
+            && self.no_attempt_for(wait, cx)
             && replica.quiet_for(wait, cx.now)
             && self.primary_is_sane(cx)
         {
@@ -221,6 +222,7 @@ impl Group {
                     && self.failover.is_none()
                     && quiet
                     && cx.now.since(changed_at) > wait
+                    && self.no_attempt_for(wait, cx)
                     && self.primary_is_sane(cx)
                 {
                     self.repoint(name, "+fix-slave-config", cx);
@@ -246,8 +248,19 @@ impl Group {
         let which = Which::Replica(name.to_owned());
         let target = self.primary.address.clone();
         if self.reconfigure(&which, Some(&target), cx) {
+            // What it says from here on is news: a role that it is given later counts from then.
+            if let Some(data) = self.get_mut(&which).and_then(Instance::data_mut) {
+                data.role_at = cx.now;
+                data.primary_changed_at = cx.now;
+            }
             cx.event(Level::Notice, event, self, &which, "");
         }
+    }
+
+    /// No failover of the group was begun here, nor voted for, within `period`: one that runs elsewhere gives roles
+    /// that this daemon doesn't know of yet.
+    fn no_attempt_for(&self, period: std::time::Duration, cx: &Cx<'_>) -> bool {
+        self.attempt_at.is_none_or(|at| cx.now > at + period)
     }
 }
 
