@@ -84,6 +84,24 @@ fn a_newer_configuration_with_the_old_primary_ends_an_attempt_past_its_promotion
     assert!(figures.iter().all(|figures| figures.promotions >= 2), "{figures:?}");
 }
 
+/// Found by seed 10360: a daemon had turned a stray primary back and not asked it since. Ten milliseconds after it voted
+/// for a peer that promoted that very node, it turned it back again; the node then followed a dead primary, and the
+/// other replica had been cut off for too long to be chosen.
+#[test]
+fn a_node_that_a_peer_just_promoted_is_not_turned_back() {
+    let figures = holds(|plan| {
+        plan.groups[0].nodes.truncate(3);
+        plan.groups[0].priorities = vec![100, 100, 50];
+        plan.groups[0].quorum = 1;
+        plan.groups[0].down_after = Duration::from_millis(600);
+        plan.steps.push(step(0.5, What::Stray { node: 2 }));
+        plan.steps.push(step(18.0, kill(Who::PrimaryOf(0), 100.0)));
+        plan.chaos = Duration::from_secs(45);
+    });
+    assert!(figures.iter().all(|figures| figures.promotions == 1), "{figures:?}");
+    assert!(figures.iter().any(|figures| figures.corrected > 1), "{figures:?}");
+}
+
 /// Found by their number: every question about a primary that was down was answered by a question.
 #[test]
 fn questions_are_few_while_no_quorum_is_reached() {
