@@ -1,7 +1,7 @@
 //! The protocol server: listeners, one task for each connection, and every command that is not the core's.
 //!
-//! A request's way: [`conn`] reads and decodes it, [`dispatch`] looks the command up and checks authentication, rights
-//! and context, [`commands`] answers it or the [`Backend`] does, at once or later. Everything runs on one thread; a
+//! A request's way: `conn` reads and decodes it, `dispatch` looks the command up and checks authentication, rights
+//! and context, `commands` answers it or the [`Backend`] does, at once or later. Everything runs on one thread; a
 //! request that waits for its answer holds back its own client and nobody else.
 
 mod accept;
