@@ -9,6 +9,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
@@ -25,11 +26,13 @@ use crate::resp::request::{RequestDecoder, RequestLimits};
 /// Bytes asked of the system at a time.
 const READ_CHUNK: usize = 16 * 1024;
 /// Bytes of requests that all clients together may let wait, apart from the limit of each.
-const INPUT_BUDGET: usize = 256 * 1024 * 1024;
+const INPUT_BUDGET: usize = 64 * 1024 * 1024;
 /// Own buffer that a connection may have while the budget is exhausted.
 const SMALL_INPUT: usize = 64 * 1024;
-/// Work that a connection may do before it is the others' turn: one for each request and one for each KiB of replies.
-const TURN: usize = 512;
+/// How long a connection with endless work may keep at it before it is the others' turn.
+const TURN: Duration = Duration::from_millis(1);
+/// How long all connections with endless work together may take until each of the others had its turn.
+const ROUND: Duration = Duration::from_millis(20);
 
 /// One connection.
 struct Conn<S> {
@@ -41,6 +44,8 @@ struct Conn<S> {
     input: BytesMut,
     /// A request that CLIENT PAUSE holds back.
     held: Option<Vec<Bytes>>,
+    /// Its last turn ended with work left, and it is counted as such.
+    busy: bool,
 }
 
 /// Serves a connection until it ends.
@@ -56,6 +61,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         decoder: RequestDecoder::default(),
         input: BytesMut::new(),
         held: None,
+        busy: false,
     };
     poll_fn(|cx| {
         conn.client.enter(cx.waker());
@@ -74,15 +80,24 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
 
 impl<S> Drop for Conn<S> {
     fn drop(&mut self) {
+        self.end_busy();
         self.server.dismiss(&self.client);
+    }
+}
+
+impl<S> Conn<S> {
+    fn end_busy(&mut self) {
+        if std::mem::take(&mut self.busy) {
+            self.server.busy.set(self.server.busy.get().saturating_sub(1));
+        }
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut turn = TURN;
+        let turn_ends = self.begin_turn();
         loop {
-            let exhausted = self.execute(&mut turn);
+            let exhausted = self.execute(turn_ends);
             if self.client.ending.get() == Some(Ending::Now) {
                 return Poll::Ready(());
             }
@@ -99,7 +114,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
             if !self.may_execute() {
                 return Poll::Pending;
             }
-            if turn == 0 {
+            if Instant::now() >= turn_ends {
+                self.busy = true;
+                self.server.busy.set(self.server.busy.get() + 1);
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -118,6 +135,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
         }
     }
 
+    /// Begins a turn, which ends the earlier the more connections have endless work.
+    fn begin_turn(&mut self) -> Instant {
+        self.end_busy();
+        let others = u32::try_from(self.server.busy.get()).unwrap_or(u32::MAX);
+        Instant::now() + TURN.min(ROUND / others.saturating_add(1))
+    }
+
     /// Whether the next request's turn has come and its reply would find room.
     fn may_execute(&self) -> bool {
         self.client.mode.get() == Mode::Ready
@@ -126,10 +150,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
     }
 
     /// Executes what has been read, as far as it may; returns whether that was all.
-    fn execute(&mut self, turn: &mut usize) -> bool {
+    fn execute(&mut self, turn_ends: Instant) -> bool {
         let server = Rc::clone(&self.server);
         let mut exhausted = false;
-        while *turn > 0 && self.may_execute() {
+        while self.may_execute() {
             let args = match self.held.take() {
                 Some(args) => args,
                 None => match self.decode(&server) {
@@ -147,7 +171,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
                     }
                 },
             };
-            let waiting = self.client.buffered();
             match dispatch::execute(&server, &self.client, args) {
                 Next::Done => self.client.command_done(),
                 Next::Wait => {}
@@ -156,8 +179,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
                     self.held = Some(args.iter().map(|word| Bytes::copy_from_slice(word)).collect());
                 }
             }
-            let added = self.client.buffered().saturating_sub(waiting);
-            *turn = turn.saturating_sub(1 + added / 1024);
+            if Instant::now() >= turn_ends {
+                break;
+            }
         }
         self.keep_rest(&server);
         exhausted

@@ -54,6 +54,8 @@ pub(super) struct Inner {
     pub(super) tasks: RefCell<Vec<AbortHandle>>,
     pub(super) unix_socket: RefCell<Option<std::path::PathBuf>>,
     pub(super) next_id: Cell<u64>,
+    /// Connections whose last turn ended with work left.
+    pub(super) busy: Cell<usize>,
 }
 
 impl Inner {

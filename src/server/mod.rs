@@ -199,6 +199,7 @@ impl Bound {
             tasks: RefCell::new(Vec::new()),
             unix_socket: RefCell::new(unix_socket),
             next_id: Cell::new(1),
+            busy: Cell::new(0),
         });
         for listener in self.listeners.sockets {
             accept::spawn(&inner, listener)?;
