@@ -5,6 +5,8 @@
 
 use std::fmt::Write as _;
 
+use crate::resp::inline;
+
 /// One word of a line, unquoted.
 pub type Word = Vec<u8>;
 
@@ -27,108 +29,13 @@ pub fn trim(line: &[u8]) -> &[u8] {
     &line[start..end]
 }
 
-/// Splits a line into words.
+/// Splits a line into words, as an inline request is split.
 ///
 /// # Errors
 /// A quote is not closed, or closed in the middle of a word.
 pub fn split_words(line: &[u8]) -> Result<Vec<Word>, Unbalanced> {
-    let mut words = Vec::new();
-    let mut rest = line;
-    loop {
-        while let Some((first, tail)) = rest.split_first() {
-            if !is_space(*first) {
-                break;
-            }
-            rest = tail;
-        }
-        // A NUL ends the text wherever words may begin or end, as it does for everything that reads C strings.
-        if rest.first().is_none_or(|&byte| byte == 0) {
-            return Ok(words);
-        }
-        let (word, tail) = take_word(rest)?;
-        words.push(word);
-        rest = tail;
-    }
-}
-
-fn take_word(mut rest: &[u8]) -> Result<(Word, &[u8]), Unbalanced> {
-    let mut word = Word::new();
-    while let Some((&byte, tail)) = rest.split_first() {
-        match byte {
-            b'"' => rest = take_double(tail, &mut word)?,
-            b'\'' => rest = take_single(tail, &mut word)?,
-            0 | b' ' | b'\n' | b'\r' | b'\t' => return Ok((word, rest)),
-            _ => {
-                word.push(byte);
-                rest = tail;
-                continue;
-            }
-        }
-        // A closing quote ends its word.
-        if rest.first().is_some_and(|&next| next != 0 && !is_space(next)) {
-            return Err(Unbalanced);
-        }
-        return Ok((word, rest));
-    }
-    Ok((word, rest))
-}
-
-fn take_double<'a>(mut rest: &'a [u8], word: &mut Word) -> Result<&'a [u8], Unbalanced> {
-    loop {
-        match rest {
-            [b'\\', b'x', high, low, tail @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                word.push(hex(*high) * 16 + hex(*low));
-                rest = tail;
-            }
-            [b'\\', escaped, tail @ ..] => {
-                word.push(match escaped {
-                    b'n' => b'\n',
-                    b'r' => b'\r',
-                    b't' => b'\t',
-                    b'b' => 0x08,
-                    b'a' => 0x07,
-                    other => *other,
-                });
-                rest = tail;
-            }
-            [b'"', tail @ ..] => return Ok(tail),
-            [] | [0, ..] => return Err(Unbalanced),
-            [byte, tail @ ..] => {
-                word.push(*byte);
-                rest = tail;
-            }
-        }
-    }
-}
-
-fn take_single<'a>(mut rest: &'a [u8], word: &mut Word) -> Result<&'a [u8], Unbalanced> {
-    loop {
-        match rest {
-            [b'\\', b'\'', tail @ ..] => {
-                word.push(b'\'');
-                rest = tail;
-            }
-            [b'\'', tail @ ..] => return Ok(tail),
-            [] | [0, ..] => return Err(Unbalanced),
-            [byte, tail @ ..] => {
-                word.push(*byte);
-                rest = tail;
-            }
-        }
-    }
-}
-
-const fn hex(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        b'a'..=b'f' => digit - b'a' + 10,
-        b'A'..=b'F' => digit - b'A' + 10,
-        _ => 0,
-    }
-}
-
-const fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
+    let words = inline::split(line).ok_or(Unbalanced)?;
+    Ok(words.into_iter().map(Word::from).collect())
 }
 
 /// A word in double quotes, with escapes for everything but printable ASCII.

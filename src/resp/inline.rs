@@ -1,4 +1,4 @@
-//! Splitting of inline requests into words.
+//! Splitting of lines into words: inline requests, and the lines of the configuration.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
@@ -7,7 +7,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 /// byte ends the line.
 ///
 /// `None` when a quote is not closed or something sticks to a closing one.
-pub(super) fn split(line: &[u8]) -> Option<Vec<Bytes>> {
+pub(crate) fn split(line: &[u8]) -> Option<Vec<Bytes>> {
     let mut words = Vec::new();
     let mut rest = line;
     loop {

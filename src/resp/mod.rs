@@ -1,7 +1,7 @@
 //! The wire protocol, without IO: bounded request decoder, replies and their bytes in RESP2 and RESP3.
 
 mod encode;
-mod inline;
+pub(crate) mod inline;
 mod reply;
 pub mod request;
 mod response;
