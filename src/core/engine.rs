@@ -220,6 +220,11 @@ impl Engine {
             let Some(id) = self.shared.touched.pop_first() else { break };
             let (mut cx, parts) = self.split(now, out);
             let Some(group) = parts.groups.get_mut(&id) else { continue };
+            if let Some(end) = group.pause_end().filter(|end| *end > now) {
+                self.timers.set(Key::Group(id), Some((end, "crowd")));
+                continue;
+            }
+            group.stepped_at = Some(now);
             group.step(&mut cx, parts.owners);
             let wake = cx.wake;
             self.timers.set(Key::Group(id), wake);

@@ -8,6 +8,12 @@ use super::ids::{GroupName, SaveNo};
 use super::instance::{Instance, Kind};
 use super::time::Time;
 
+/// A group with more instances than this is looked at in steps of time.
+const CROWD: usize = 100;
+/// The step for each instance of such a group: what all of them cost together then stays the same however many they
+/// are, for a look goes through all of them.
+const PAUSE_EACH: Duration = Duration::from_micros(20);
+
 /// Name of a group inside the core; never used again after SENTINEL REMOVE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct GroupId(pub(crate) u64);
@@ -119,6 +125,8 @@ pub(crate) struct Group {
     pub(crate) era: u64,
     /// After SENTINEL RESET nothing is discovered before.
     pub(crate) blind_until: Option<Time>,
+    /// When the group was last looked at.
+    pub(crate) stepped_at: Option<Time>,
 }
 
 impl Group {
@@ -131,6 +139,13 @@ impl Group {
             return promoted;
         }
         &self.primary
+    }
+
+    /// Before this the group is not looked at again; nothing for a group of usual size.
+    pub(crate) fn pause_end(&self) -> Option<Time> {
+        let count = self.replicas.len() + self.peers.len();
+        let count = u32::try_from(count).ok().filter(|_| count > CROWD)?;
+        Some(self.stepped_at? + PAUSE_EACH * count)
     }
 
     pub(crate) fn get(&self, which: &Which) -> Option<&Instance> {

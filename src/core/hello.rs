@@ -18,6 +18,9 @@ use crate::resp::Reply;
 pub(crate) const CHANNEL: &str = "__sentinel__:hello";
 /// Most hellos and commands that wait for the resolver at a time.
 pub(crate) const MAX_WAITING: usize = 64;
+/// Most peers of one group that are learnt of by hellos, which anybody who may PUBLISH on a data node can make up.
+/// None makes room for another: a daemon that can't be reached counts for the majority all the same.
+pub(crate) const MAX_PEERS: usize = 256;
 
 /// The eight fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +47,7 @@ impl<'a> Hello<'a> {
         Some(Self {
             host,
             port: port.parse().ok()?,
-            run_id: Some(run_id).filter(|id| !id.is_empty() && id.len() <= 64)?,
+            run_id: Some(run_id).filter(|id| is_run_id(id))?,
             epoch: epoch(current_epoch)?,
             group,
             primary_host,
@@ -199,8 +202,18 @@ impl Engine {
                 }
             }
             if let Some(group) = parts.groups.get_mut(&id) {
+                if group.peers.len() >= MAX_PEERS {
+                    return;
+                }
                 group.add_peer(run_id, at, &mut cx, parts.owners);
                 cx.event(Level::Notice, "+sentinel", group, &which, "");
+                if group.peers.len() == MAX_PEERS {
+                    let text = format!(
+                        "{MAX_PEERS} other Sentinels are known for {}: no more are taken in until SENTINEL RESET",
+                        group.name
+                    );
+                    cx.log(Level::Warning, Some(group), text);
+                }
             }
         }
         cx.save();
@@ -209,12 +222,13 @@ impl Engine {
 
 impl Group {
     /// A peer's configuration, which is followed if it is newer. An address that can't be
-    /// resolved changes nothing, not even the epoch, so that the next hello can still bring it.
+    /// resolved, or that nobody can have, changes nothing, not even the epoch, so that the next hello can still bring
+    /// a better one.
     fn consider(&mut self, hello: &Hello<'_>, primary: Address, cx: &mut Cx<'_>) {
         let committing = self.failover.as_ref().filter(|failover| failover.committing.is_some());
         let newest = self.adoption.as_ref().map_or(self.config_epoch, |adoption| adoption.epoch);
         let newest = committing.map_or(newest, |failover| failover.epoch.max(newest));
-        if hello.config_epoch <= newest || primary.ip.is_none() {
+        if hello.config_epoch <= newest || !reachable(&primary) {
             return;
         }
         cx.shared.current_epoch = cx.shared.current_epoch.max(hello.config_epoch);
@@ -274,6 +288,16 @@ impl Group {
     }
 }
 
+/// Whether a text can be a daemon's id: short, and a word of its own in events and in the file.
+pub(crate) fn is_run_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Whether a data node can be at that address.
+fn reachable(at: &Address) -> bool {
+    at.port != 0 && at.ip.is_some_and(|ip| !ip.is_unspecified() && !ip.is_multicast())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -294,6 +318,9 @@ mod tests {
             "a,x,b,2,c,d,3,4",
             "a,1,b,-2,c,d,3,4",
             "a,99999,b,2,c,d,3,4",
+            "a,1,b b,2,c,d,3,4",
+            "a,1,b\nb,2,c,d,3,4",
+            "a,1,\u{e9},2,c,d,3,4",
         ] {
             assert_eq!(Hello::parse(bad), None, "{bad}");
         }

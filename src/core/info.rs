@@ -1,5 +1,7 @@
 //! INFO of data nodes: text to facts, and what follows from them.
 
+use bytes::Bytes;
+
 use super::action::Level;
 use super::address::Lookup;
 use super::engine::address;
@@ -9,10 +11,12 @@ use super::registry::Owners;
 use super::shared::{Cx, Deferred};
 use crate::resp::Reply;
 
-/// Longest INFO that is looked at and kept for SENTINEL INFO-CACHE.
+/// Longest INFO that is looked at.
 const MAX_INFO: usize = 1 << 20;
-/// Most replicas of one group.
-const MAX_REPLICAS: usize = 10_000;
+/// Longest INFO that is kept for SENTINEL INFO-CACHE.
+const KEPT_INFO: usize = 1 << 17;
+/// Most replicas of one group. Each costs two connections.
+pub(crate) const MAX_REPLICAS: usize = 1000;
 
 /// The lines that matter. Unknown lines are no error, missing ones leave the default.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -88,7 +92,8 @@ impl Group {
         let text = String::from_utf8_lossy(bytes);
         let facts = Facts::parse(&text);
         data.info_at = Some(cx.now);
-        data.info_text = Some(bytes.clone());
+        // A copy: the bytes received lie in a larger buffer.
+        data.info_text = (bytes.len() <= KEPT_INFO).then(|| Bytes::copy_from_slice(bytes));
         if let Some(role) = facts.role
             && role == Role::Replica
         {

@@ -1,6 +1,6 @@
 //! Groups, replicas and peers come, change and go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::action::{Actions, Level};
 use super::address::Address;
@@ -8,7 +8,7 @@ use super::engine::{Engine, Owner, address};
 use super::group::{Group, GroupId, Options, Which};
 use super::instance::{DataNode, Instance, Kind, Role};
 use super::link::LinkId;
-use super::settings::{GroupSettings, KnownSentinel, Settings};
+use super::settings::{GroupSettings, HostPort, KnownSentinel, Settings};
 use super::shared::Cx;
 use super::time::Time;
 
@@ -52,6 +52,7 @@ impl Engine {
             adoption: None,
             era: 0,
             blind_until: None,
+            stepped_at: None,
         };
         let mut out = Actions::new();
         let (mut cx, parts) = self.split(now, &mut out);
@@ -94,13 +95,17 @@ impl Engine {
             announce_port: shared.announce_port,
             sentinel_user: shared.sentinel_user.clone(),
             sentinel_pass: shared.sentinel_pass.clone(),
-            groups: self.groups.values().map(|group| group.saved(shared.announce_hostnames)).collect(),
+            groups: self
+                .groups
+                .values()
+                .map(|group| group.saved(shared.announce_hostnames, shared.names.enabled))
+                .collect(),
         }
     }
 }
 
 impl Group {
-    fn saved(&self, hostnames: bool) -> GroupSettings {
+    fn saved(&self, hostnames: bool, names: bool) -> GroupSettings {
         let failover = self.failover.as_ref();
         let committing = failover.filter(|failover| failover.committing.is_some());
         let chosen = committing.and_then(|failover| self.replicas.get(failover.promoted.as_deref()?));
@@ -121,6 +126,11 @@ impl Group {
         if moved && !known_replicas.contains(&old) {
             known_replicas.push(old);
         }
+        // Names that were unknown when they came may have turned out to be one address, and names may have been
+        // forbidden since: a file with either would not be read again.
+        let legible = |at: &HostPort| names || at.host.parse::<std::net::IpAddr>().is_ok();
+        let mut seen = BTreeSet::new();
+        known_replicas.retain(|at| legible(at) && seen.insert(at.clone()));
         let known_sentinels = self.peers.values().map(|peer| KnownSentinel {
             addr: peer.address.saved(hostnames),
             run_id: peer.run_id.as_str().into(),
@@ -141,12 +151,13 @@ impl Group {
             config_epoch,
             leader_epoch: self.leader_epoch,
             known_replicas,
-            known_sentinels: known_sentinels.collect(),
+            known_sentinels: known_sentinels.filter(|known| legible(&known.addr)).collect(),
             renamed_commands: options.renamed.clone(),
         }
     }
 
-    /// Adds a replica unless one is known at that address. Its key if it is new.
+    /// Adds a replica unless one is known at that address, or the primary is at it: a primary that lists itself would
+    /// be made a replica of itself. Its key if it is new.
     pub(crate) fn add_replica(
         &mut self,
         at: Address,
@@ -155,7 +166,10 @@ impl Group {
     ) -> Option<String> {
         let key = at.shown_with_port(cx.shared.announce_hostnames);
         let key = if at.ip.is_none() { at.shown_with_port(true) } else { key };
-        if self.replicas.contains_key(&key) || self.replicas.values().any(|known| known.address.same(&at)) {
+        if at.same(&self.primary.address)
+            || self.replicas.contains_key(&key)
+            || self.replicas.values().any(|known| known.address.same(&at))
+        {
             return None;
         }
         let link = cx.shared.links.create(true, cx.now);

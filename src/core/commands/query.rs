@@ -4,7 +4,7 @@ use super::words::Words;
 use super::{NO_SUCH_GROUP, Outcome};
 use crate::core::action::Actions;
 use crate::core::engine::Engine;
-use crate::core::hello::CHANNEL;
+use crate::core::hello::{CHANNEL, is_run_id};
 use crate::core::ids::ClientId;
 use crate::core::instance::Instance;
 use crate::core::time::Time;
@@ -75,6 +75,8 @@ impl Engine {
             // Nothing is known at such an address.
             return Reply::Array(vec![Reply::Int(0), Reply::bulk("*"), Reply::Int(0)]).into();
         };
+        // What can be no daemon's id gets no vote.
+        let run_id = if is_run_id(run_id) { run_id } else { "*" };
         self.asked(client, host, port, epoch, run_id, now, out);
         Outcome::Later
     }

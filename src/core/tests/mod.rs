@@ -1,6 +1,7 @@
 //! One engine among data nodes and peers that say what a test tells them to.
 
 mod failover;
+mod hostile;
 mod monitor;
 mod vote;
 
@@ -121,6 +122,15 @@ impl World {
     }
 
     fn carry_out(&mut self, actions: Vec<Action>) {
+        self.perform(actions);
+        while let Some(answer) = self.answers.pop_front() {
+            let mut out = Vec::new();
+            self.engine.handle(answer, self.now, &mut out);
+            self.perform(out);
+        }
+    }
+
+    fn perform(&mut self, actions: Vec<Action>) {
         let local: IpAddr = [127, 0, 0, 1].into();
         for action in actions {
             match action {
@@ -156,9 +166,6 @@ impl World {
                 // wishes that these tests have no part for
                 _ => {}
             }
-        }
-        while let Some(answer) = self.answers.pop_front() {
-            self.handle(answer);
         }
     }
 
