@@ -142,6 +142,10 @@ impl Engine {
         }
         let primary = Address { host: hello.primary_host.to_owned(), ip: primary, port: hello.primary_port };
         let (mut cx, parts) = self.split(now, out);
+        // Nothing is learnt from somebody for whom there is no room.
+        if !parts.groups.get(&id).is_some_and(|group| group.peers.contains_key(hello.run_id)) {
+            return;
+        }
         if hello.epoch > cx.shared.current_epoch {
             cx.shared.current_epoch = hello.epoch;
             cx.save();

@@ -198,6 +198,10 @@ impl Group {
         }
         let wait = cx.shared.params.publish_period() * 4;
         let Some(replica) = self.replicas.get(name) else { return };
+        // The primary by another address (a replica behind a NAT may be listed by one that leads back to it).
+        if !replica.run_id.is_empty() && replica.run_id == self.primary.run_id {
+            return;
+        }
         let long_enough = replica.data().is_some_and(|data| cx.now.since(data.role_at) > wait);
         if self.failover.is_none()
             && long_enough

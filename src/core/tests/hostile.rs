@@ -46,6 +46,8 @@ fn made_up_peers_are_bounded() {
         ));
     }
     assert_eq!(world.engine.snapshot().groups[0].known_sentinels.len(), MAX_PEERS);
+    world.hear(&format!("10.9.9.9,1,{},5,mymaster,127.0.0.1,{PRIMARY},0", id('f')));
+    assert!(!world.saw("+new-epoch"));
     // Those that were known stay, and are heard.
     world.hear(&format!("127.0.0.1,{PEER_A},{},0,mymaster,127.0.0.1,{REPLICA_A},7", id('b')));
     assert!(world.saw("+switch-master"));
@@ -101,6 +103,20 @@ fn a_primary_that_lists_itself_is_no_replica_of_itself() {
     assert_eq!(world.replicas().len(), 2);
     world.run(30_000);
     assert!(!world.saw("+convert-to-slave"), "{:?}", world.events);
+}
+
+#[test]
+fn a_replicas_address_that_leads_to_the_primary_is_left_alone() {
+    let mut world = World::new(settings());
+    let same = world.fake(PRIMARY).run_id.clone();
+    world.fake(REPLICA_A).follows = None;
+    world.fake(REPLICA_A).run_id = same;
+    world.run(60_000);
+    assert!(!world.saw("+convert-to-slave"), "{:?}", world.events);
+    // Another process there is put right.
+    world.fake(REPLICA_A).run_id = id('d');
+    world.run(60_000);
+    assert!(world.saw("+convert-to-slave"), "{:?}", world.events);
 }
 
 #[test]
