@@ -263,6 +263,8 @@ impl Group {
                 data.primary_changed_at = cx.now;
             }
             cx.event(Level::Notice, event, self, &which, "");
+            // Seen at once that it obeyed, a promotion that follows soon is not taken for the old stray role.
+            self.ask_info(&which, cx);
         }
     }
 

@@ -192,6 +192,28 @@ fn an_old_primary_that_returns_is_made_a_replica_after_sentinels_wait() {
 }
 
 #[test]
+fn a_returned_primary_that_another_promotes_at_once_is_left_alone() {
+    let mut world = World::new(settings());
+    world.run(3_000);
+    failed_over(&mut world);
+    world.fake(PRIMARY).up = true;
+    world.fake(PRIMARY).follows = None;
+    let mut waited = 0;
+    while !world.saw("+convert-to-slave slave 127.0.0.1:6379") {
+        world.run(50);
+        waited += 50;
+        assert!(waited < 40_000, "{:#?}", world.events);
+    }
+    // The operator of another Sentinel fails over to it; this one has not heard of that yet.
+    world.events.clear();
+    world.run(100);
+    world.fake(PRIMARY).follows = None;
+    world.run(15_000);
+    assert!(!world.saw("+convert-to-slave"), "{:#?}", world.events);
+    assert!(world.fake(PRIMARY).follows.is_none());
+}
+
+#[test]
 fn a_replica_of_a_wrong_primary_is_put_right() {
     let mut world = World::new(settings());
     world.run(3_000);
