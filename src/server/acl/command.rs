@@ -11,14 +11,12 @@ use super::rule::{RuleError, merge, shown};
 use super::selector::Selector;
 use super::user::User;
 use super::{Acl, DEFAULT_USER, Effect, Permission, check_name, help, password, unmatched};
+use crate::config::Identity;
 use crate::core::Time;
 use crate::resp::Reply;
 use crate::server::listen::strerror;
 use crate::server::table::{self, Category, Listing};
 
-const NO_FILE: &str = "ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the \
-     ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to \
-     store users in the Redis configuration.";
 const NOT_SAVED: &str =
     "ERR There was an error trying to save the ACLs. Please check the server logs for more information";
 const NO_INTEGER: &str = "ERR value is not an integer or out of range";
@@ -28,6 +26,22 @@ const LOG_SHOWN: i64 = 10;
 /// Closes every list of errors of a file.
 const UNCHANGED: &str =
     "WARNING: ACL errors detected, no change to the previously active ACL rules was performed";
+
+/// The answer to LOAD and SAVE without a file.
+const fn no_file(identity: Identity) -> &'static str {
+    match identity {
+        Identity::Redis70 | Identity::Redis80 => {
+            "ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL \
+             SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order \
+             to store users in the Redis configuration."
+        }
+        Identity::Valkey80 => {
+            "ERR This instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER \
+             command and then issue a CONFIG REWRITE (assuming you have a configuration file set) in order to store \
+             users in the configuration."
+        }
+    }
+}
 
 /// What is to be done about an ACL command.
 #[derive(Debug)]
@@ -51,11 +65,11 @@ impl Acl {
             (b"deluser", names) => return self.delete_users(names),
             (b"load", _) => match self.load_job() {
                 Some(job) => return Outcome::Load(job),
-                None => Reply::err(NO_FILE),
+                None => Reply::err(no_file(self.ground.identity)),
             },
             (b"save", _) => match self.save_job() {
                 Some(job) => return Outcome::Save(job),
-                None => Reply::err(NO_FILE),
+                None => Reply::err(no_file(self.ground.identity)),
             },
             (b"getuser", [name, ..]) => self.get_user(name),
             (b"list", _) => Reply::Array(

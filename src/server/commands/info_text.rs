@@ -35,17 +35,15 @@ pub(super) fn server(server: &Inner) -> String {
         Identity::Redis70 | Identity::Redis80 => fields.add("redis_version", config.identity.version()),
         Identity::Valkey80 => {
             fields.add("redis_version", VALKEYS_REDIS);
-            fields.add("server_name", config.shown_as().0);
+            fields.add("server_name", config.identity.server_name());
             fields.add("valkey_version", config.identity.version());
         }
     }
     fields.add("redis_git_sha1", "00000000");
     fields.add("redis_git_dirty", 0);
     fields.add("redis_build_id", format_args!("{:x}", build_id(env!("CARGO_PKG_VERSION"))));
-    fields.add("redis_mode", "sentinel");
-    if config.identity == Identity::Valkey80 {
-        fields.add("server_mode", "sentinel");
-    }
+    let own_name = config.identity == Identity::Valkey80 && !general.extended_redis_compatibility;
+    fields.add(if own_name { "server_mode" } else { "redis_mode" }, "sentinel");
     let system = rustix::system::uname();
     fields.add(
         "os",
@@ -59,7 +57,9 @@ pub(super) fn server(server: &Inner) -> String {
     fields.add("arch_bits", usize::BITS);
     fields.add("monotonic_clock", "POSIX clock_gettime");
     fields.add("multiplexing_api", "epoll");
-    fields.add("atomicvar_api", "c11-builtin");
+    if config.identity != Identity::Valkey80 {
+        fields.add("atomicvar_api", "c11-builtin");
+    }
     fields.add("gcc_version", "0.0.0");
     fields.add("process_id", std::process::id());
     fields.add("process_supervised", supervised(general.supervised));
@@ -170,7 +170,7 @@ pub(super) fn stats(server: &Inner) -> String {
     fields.add("instantaneous_output_repl_kbps", "0.00");
     fields.add("rejected_connections", counters.rejected.get());
     fields.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
-    if later {
+    if server.config.identity == Identity::Redis80 {
         fields.zeros(&["expired_subkeys"]);
     }
     fields.zeros(&["expired_keys"]);
@@ -220,6 +220,14 @@ pub(super) fn stats(server: &Inner) -> String {
     fields.add("total_reads_processed", counters.reads.get());
     fields.add("total_writes_processed", counters.writes.get());
     fields.zeros(&["io_threaded_reads_processed", "io_threaded_writes_processed"]);
+    if server.config.identity == Identity::Valkey80 {
+        fields.zeros(&[
+            "io_threaded_freed_objects",
+            "io_threaded_poll_processed",
+            "io_threaded_total_prefetch_batches",
+            "io_threaded_total_prefetch_entries",
+        ]);
+    }
     if later {
         fields.add("client_query_buffer_limit_disconnections", counters.query_limit.get());
         fields.add("client_output_buffer_limit_disconnections", counters.output_limit.get());
