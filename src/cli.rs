@@ -212,12 +212,19 @@ pub fn manual(out: &mut dyn std::io::Write) -> std::io::Result<()> {
         writeln!(out, ".SH \"VEDETTE {}\"\n{about}.", tool.get_name().to_uppercase())?;
         let mut options = Vec::new();
         page(tool).render_options_section(&mut options)?;
-        out.write_all(options.strip_prefix(b".SH OPTIONS\n").unwrap_or(&options))?;
+        without_heading(&options, out)?;
     }
     let mut after = Vec::new();
     whole.render_extra_section(&mut after)?;
     writeln!(out, ".SH DIRECTIVES")?;
-    out.write_all(after.strip_prefix(b".SH EXTRA\n").unwrap_or(&after))
+    without_heading(&after, out)
+}
+
+/// Writes a section of a page but what comes up to its heading.
+fn without_heading(section: &[u8], out: &mut dyn std::io::Write) -> std::io::Result<()> {
+    let text = String::from_utf8_lossy(section);
+    let body = text.split_once(".SH ").and_then(|(_, rest)| rest.split_once('\n'));
+    out.write_all(body.map_or(&*text, |(_, body)| body).as_bytes())
 }
 
 /// Completions for a shell.

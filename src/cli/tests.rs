@@ -89,6 +89,8 @@ fn manual_and_completions_name_the_tools() {
     assert!(manual.contains(concat!("\"vedette ", env!("CARGO_PKG_VERSION"), "\"")), "{manual}");
     assert!(manual.contains(".SH \"VEDETTE DEMO\"") && manual.contains("\\-\\-once"), "{manual}");
     assert!(!manual.contains("vedette\\-demo(1)"), "a page that is not there: {manual}");
+    assert_eq!(manual.matches(".SH OPTIONS").count(), 1, "{manual}");
+    assert!(!manual.contains(".SH EXTRA"), "{manual}");
     let mut script = Vec::new();
     completions(clap_complete::Shell::Bash, &mut script);
     for text in [page, script] {
