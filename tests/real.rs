@@ -1,4 +1,5 @@
-//! Tests with real processes: redis-server as the data nodes, this program and the genuine redis-sentinel as Sentinels.
+//! Tests with real processes: redis-server and valkey-server as the data nodes, this program and the genuine
+//! redis-sentinel and valkey-sentinel as Sentinels.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 #![allow(clippy::disallowed_methods, clippy::wildcard_enum_match_arm)]
@@ -33,3 +34,5 @@ mod security;
 mod settings;
 #[path = "real/start.rs"]
 mod start;
+#[path = "real/valkey.rs"]
+mod valkey;

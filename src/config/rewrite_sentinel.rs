@@ -40,7 +40,7 @@ const KEYS: [&str; 25] = [
 /// The key of a `sentinel` line's slot.
 pub(super) fn key(directive: &str) -> String {
     match directive {
-        // Valkey's name for it; either reads the other's.
+        // Valkey's name for it. Valkey reads Redis's as well, so the line is written under that one.
         "primary-reboot-down-after-period" => "sentinel master-reboot-down-after-period".to_owned(),
         _ => format!("sentinel {directive}"),
     }

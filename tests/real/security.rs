@@ -6,7 +6,7 @@ use crate::support::group::NAME;
 use crate::support::{Certs, Client, Group, Login, Spec, Value, Writer, eventually};
 
 /// What Redis's documentation grants the user that a Sentinel logs in with, and nothing more.
-const LEAST: &str = "user sentinel on >sentinelpass allchannels -@all +multi +slaveof +ping +exec +subscribe \
+pub(crate) const LEAST: &str = "user sentinel on >sentinelpass allchannels -@all +multi +slaveof +ping +exec +subscribe \
                      +config|rewrite +role +publish +info +client|setname +client|kill +script|kill";
 
 fn lines(lines: &[&str]) -> Vec<String> {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::node::NodeSpec;
+use super::node::{NodeSpec, REDIS};
 use super::sentinel::SentinelSpec;
 use super::{Certs, Login, Node, Program, Sentinel, eventually, poll};
 
@@ -13,6 +13,8 @@ pub(crate) const NAME: &str = "mymaster";
 /// What to start.
 #[derive(Clone, Debug)]
 pub(crate) struct Spec {
+    /// The program of each data node.
+    pub(crate) server: &'static str,
     /// Data nodes beside the primary.
     pub(crate) replicas: usize,
     /// The program of each Sentinel.
@@ -42,6 +44,7 @@ pub(crate) struct Spec {
 impl Default for Spec {
     fn default() -> Self {
         Self {
+            server: REDIS,
             replicas: 2,
             programs: vec![Program::subject(); 3],
             quorum: 2,
@@ -64,7 +67,13 @@ impl Spec {
         if let Some(port) = primary {
             lines.push(format!("replicaof {} {port}", self.host));
         }
-        NodeSpec { host: self.host.clone(), lines, login: self.node_login.clone(), certs: self.certs.clone() }
+        NodeSpec {
+            program: self.server,
+            host: self.host.clone(),
+            lines,
+            login: self.node_login.clone(),
+            certs: self.certs.clone(),
+        }
     }
 
     /// What each Sentinel of a group with this primary is started with.

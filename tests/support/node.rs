@@ -1,4 +1,4 @@
-//! A data node: the installed redis-server.
+//! A data node: the installed redis-server, or valkey-server.
 
 use std::fs;
 use std::io;
@@ -11,10 +11,17 @@ use tempfile::TempDir;
 
 use super::{Certs, Client, Login, Port, Process, poll};
 
-/// A running or stopped redis-server with its folder.
+/// Debian's Redis, what data nodes run unless told otherwise.
+pub(crate) const REDIS: &str = "redis-server";
+
+/// Debian's Valkey (`.ci/valkey` installs it).
+pub(crate) const VALKEY: &str = "valkey-server";
+
+/// A running or stopped data node with its folder.
 #[derive(Debug)]
 pub(crate) struct Node {
     process: Option<Process>,
+    program: &'static str,
     dir: TempDir,
     port: Port,
     host: String,
@@ -25,6 +32,8 @@ pub(crate) struct Node {
 /// What a node is started with.
 #[derive(Clone, Debug)]
 pub(crate) struct NodeSpec {
+    /// The server's program.
+    pub(crate) program: &'static str,
     /// The loopback address or name that it listens on and that clients use.
     pub(crate) host: String,
     /// Lines of redis.conf after the harness's own.
@@ -37,7 +46,13 @@ pub(crate) struct NodeSpec {
 
 impl Default for NodeSpec {
     fn default() -> Self {
-        Self { host: "127.0.0.1".to_owned(), lines: Vec::new(), login: Login::default(), certs: None }
+        Self {
+            program: REDIS,
+            host: "127.0.0.1".to_owned(),
+            lines: Vec::new(),
+            login: Login::default(),
+            certs: None,
+        }
     }
 }
 
@@ -66,7 +81,8 @@ impl Node {
         lines.extend(spec.lines.iter().cloned());
         fs::write(dir.path().join("redis.conf"), lines.join("\n") + "\n").unwrap();
         let (login, certs) = (spec.login.clone(), spec.certs.clone());
-        let mut node = Self { process: None, dir, port, host: spec.host.clone(), login, certs };
+        let program = spec.program;
+        let mut node = Self { process: None, program, dir, port, host: spec.host.clone(), login, certs };
         node.restart();
         node
     }
@@ -85,7 +101,7 @@ impl Node {
     /// As [`Node::restart`] without waiting.
     pub(crate) fn launch(&mut self) {
         self.process = None;
-        let mut command = Command::new("redis-server");
+        let mut command = Command::new(self.program);
         command.arg(self.conf());
         self.process = Some(Process::spawn(&format!("node {}", self.port()), command, self.dir.path()));
     }

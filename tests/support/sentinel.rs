@@ -39,6 +39,11 @@ impl Program {
         Self { path: PathBuf::from("/usr/bin/redis-sentinel"), identity: None, name: "redis-sentinel" }
     }
 
+    /// The installed valkey-sentinel.
+    pub(crate) fn genuine_valkey() -> Self {
+        Self { path: PathBuf::from("/usr/bin/valkey-sentinel"), identity: None, name: "valkey-sentinel" }
+    }
+
     /// Called by another name.
     pub(crate) fn named(self, name: &'static str) -> Self {
         Self { name, ..self }
