@@ -1,7 +1,7 @@
 //! Starts that must fail without harm, and starts the way Debian does them.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Output, Stdio};
 
@@ -308,7 +308,17 @@ fn debian_s_unit_forbids_no_system_call_that_is_made() {
     symlink(sentinel.program().path(), &program).unwrap();
     let arguments: Vec<String> = unit("ExecStart")[0].split_whitespace().skip(2).map(str::to_owned).collect();
     assert_eq!(arguments, ["--supervised", "systemd", "--daemonize", "no"]);
-    let mut command = Command::new("strace");
+    // The unit takes all capabilities away, and somebody else may own the file.
+    assert_eq!(unit("CapabilityBoundingSet"), [""]);
+    let mut command = if rustix::process::geteuid().is_root() {
+        fs::set_permissions(sentinel.conf(), fs::Permissions::from_mode(0o666)).unwrap();
+        chown(sentinel.conf(), Some(1234), Some(2345)).unwrap();
+        let mut command = Command::new("setpriv");
+        command.args(["--bounding-set=-all", "--inh-caps=-all", "strace"]);
+        command
+    } else {
+        Command::new("strace")
+    };
     command.args(["-f", "-qq", "-e", "signal=none", "-o"]).arg(&trace);
     command.arg(&program).arg(sentinel.conf()).args(&arguments);
     command.env("NOTIFY_SOCKET", &socket_path).current_dir(sentinel.dir());

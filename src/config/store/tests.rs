@@ -246,3 +246,31 @@ fn a_link_goes_on_pointing_at_the_file() {
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert!(fs::read_to_string(&real).unwrap().contains("sentinel current-epoch 1\n"));
 }
+
+#[test]
+fn owners_are_kept_where_this_process_may() {
+    let rights = |capabilities: &str, seccomp: &str| {
+        Rights::read(&format!("Name:\tvedette\nCapEff:\t{capabilities}\nSeccomp:\t{seccomp}\n"))
+    };
+    let (none, all) = ("0000000000000000", "000001ffffffffff");
+    let own = rustix::process::getegid().as_raw();
+    for (rights, away, to_group) in [
+        (rights(all, "0"), true, true),
+        (rights(all, "2"), true, true),
+        (rights(none, "0"), false, true),
+        // A filter may end whoever tries.
+        (rights(none, "2"), false, false),
+        (Rights::read(""), false, false),
+    ] {
+        assert_eq!((rights.give_away(), rights.give_to_group(own)), (away, to_group), "{rights:?}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.conf");
+    fs::write(&path, "").unwrap();
+    if Rights::of_this_process().capable {
+        std::os::unix::fs::chown(&path, Some(1234), Some(2345)).unwrap();
+        Store::new(&config(&path)).write(&settings(7), &[], Level::Notice).unwrap();
+        let kept = fs::metadata(&path).unwrap();
+        assert_eq!((kept.uid(), kept.gid()), (1234, 2345));
+    }
+}
