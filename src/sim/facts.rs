@@ -1,4 +1,5 @@
-//! What the invariants are told: everything that leaves a daemon, reaches it or is written by it.
+//! What the invariants are told: everything that leaves a daemon, reaches it or is written by it. Host names are told
+//! as the addresses behind them.
 
 use bytes::Bytes;
 
@@ -70,7 +71,7 @@ impl Hello {
             run_id: run_id.to_owned(),
             current_epoch: current.parse().ok()?,
             group: group.to_owned(),
-            address: format!("{ip}:{port}"),
+            address: format!("{}:{port}", canonical(ip)),
             config_epoch: config.parse().ok()?,
         })
     }
@@ -83,7 +84,20 @@ pub(crate) fn group<'a>(settings: &'a Settings, name: &str) -> Option<&'a GroupS
 
 /// A group's primary as `ip:port`.
 pub(crate) fn address(group: &GroupSettings) -> String {
-    format!("{}:{}", group.primary.host, group.primary.port)
+    format!("{}:{}", canonical(&group.primary.host), group.primary.port)
+}
+
+/// The name of the machine at an IPv4 address.
+pub(crate) fn host_name(ip: &str) -> String {
+    format!("h{}.test", ip.replace('.', "-"))
+}
+
+/// The address behind a machine's name; anything else is an address already.
+pub(crate) fn canonical(host: &str) -> String {
+    match host.strip_prefix('h').and_then(|rest| rest.strip_suffix(".test")) {
+        Some(name) => name.replace('-', "."),
+        None => host.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -96,5 +110,11 @@ mod tests {
         assert_eq!((hello.current_epoch, hello.config_epoch), (7, 5));
         assert_eq!((hello.group.as_str(), hello.address.as_str()), ("m", "10.0.1.1:6379"));
         assert!(Hello::parse(&Bytes::from_static(b"10.0.0.1,26379,abc,7,m,10.0.1.1,6379")).is_none());
+    }
+
+    #[test]
+    fn a_name_leads_to_its_address() {
+        assert_eq!(canonical(&host_name("10.0.1.2")), "10.0.1.2");
+        assert_eq!(canonical("10.0.1.2"), "10.0.1.2");
     }
 }

@@ -23,6 +23,8 @@ pub struct Plan {
     pub(crate) acquainted: bool,
     /// The disks acknowledge writes that they don't do: proves that the harness sees it.
     pub(crate) disks_lie: bool,
+    /// Primaries are given by name; and whether names are announced.
+    pub(crate) names: Option<bool>,
     /// After the healing the primaries die for good.
     pub(crate) funeral: bool,
     /// How long faults may last, from the end of the discovery on.
@@ -82,6 +84,8 @@ pub(crate) enum What {
     SlowDisk { daemon: DaemonId, write: Duration, lasts: Duration },
     /// A daemon's disk refuses writes.
     BrokenDisk { daemon: DaemonId, lasts: Duration },
+    /// A daemon's resolver finds nothing.
+    Deaf { daemon: DaemonId, lasts: Duration },
     /// A data node runs a script.
     Busy { who: Who, lasts: Duration, killable: bool },
     /// Somebody tells a replica to follow an address where nobody is.
@@ -108,6 +112,7 @@ impl Plan {
         plan.latency = if rng.chance(150) { (5_000, 40_000) } else { (50, 2_000) };
         plan.disk = if rng.chance(150) { (20, 300) } else { (0, 8) };
         plan.acquainted = rng.chance(700);
+        plan.names = rng.chance(200).then(|| rng.chance(500));
         plan.funeral = rng.chance(300);
         plan.chaos = Duration::from_secs(rng.range(10, 45));
         for group in &mut plan.groups {
@@ -152,6 +157,7 @@ impl Plan {
             disk: (0, 5),
             acquainted: true,
             disks_lie: false,
+            names: None,
             funeral: false,
             chaos: Duration::from_secs(30),
             steps: Vec::new(),
@@ -222,6 +228,7 @@ impl Plan {
             66..70 => What::Slow { from: who, to: self.anybody(rng), latency: rng.millis(50, 900), lasts },
             70..75 => What::SlowDisk { daemon, write: rng.millis(100, 3_000), lasts },
             75..78 => What::BrokenDisk { daemon, lasts },
+            78 if self.names.is_some() => What::Deaf { daemon, lasts },
             78..81 => What::Busy { who, lasts, killable: rng.chance(700) },
             81..84 => What::Mislead { node, to: rng.index(self.node_count()) },
             84..87 => What::Stray { node },

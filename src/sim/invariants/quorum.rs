@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::Invariant;
 use crate::core::Time;
-use crate::sim::facts::{Fact, Seen};
+use crate::sim::facts::{Fact, Seen, canonical};
 use crate::sim::plan::DaemonId;
 
 /// Five periods of asking, and one to ask.
@@ -90,7 +90,7 @@ impl Invariant for Quorum {
 fn about(payload: &str) -> String {
     let words: Vec<&str> = payload.split(' ').collect();
     match words[..] {
-        [_, _, ip, port, ..] => format!("{ip}:{port}"),
+        [_, _, ip, port, ..] => format!("{}:{port}", canonical(ip)),
         _ => String::new(),
     }
 }

@@ -7,7 +7,7 @@
 //! acted upon, so that a Sentinel may stop at any time; Raft, figure 2: "updated on stable storage before responding".
 
 use super::Invariant;
-use crate::sim::facts::{Fact, Seen, address, group};
+use crate::sim::facts::{Fact, Seen, address, canonical, group};
 
 #[derive(Debug)]
 pub(super) struct SavedFirst;
@@ -76,7 +76,7 @@ impl Invariant for SavedFirst {
                 let words: Vec<&str> = event.payload.split(' ').collect();
                 let [name, _, _, ip, port] = words[..] else { return Err(event.payload.clone()) };
                 let held = saved(name).map(address);
-                if held.as_deref() == Some(format!("{ip}:{port}").as_str()) || seen.refused {
+                if held.as_deref() == Some(format!("{}:{port}", canonical(ip)).as_str()) || seen.refused {
                     return Ok(());
                 }
                 Err(format!(

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::Invariant;
-use crate::sim::facts::{Fact, Seen, address};
+use crate::sim::facts::{Fact, Seen, address, canonical};
 use crate::sim::plan::DaemonId;
 
 #[derive(Debug, Default)]
@@ -33,7 +33,8 @@ impl Invariant for SwitchTold {
                 let [name, from_ip, from_port, ip, port] = words[..] else {
                     return Err(event.payload.clone());
                 };
-                let (from, to) = (format!("{from_ip}:{from_port}"), format!("{ip}:{port}"));
+                let (from, to) =
+                    (format!("{}:{from_port}", canonical(from_ip)), format!("{}:{port}", canonical(ip)));
                 let last = self.last.insert((d, name.to_owned()), to.clone());
                 if from == to {
                     return Err(format!("d{d} tells a switch of {name} from {from} to itself"));

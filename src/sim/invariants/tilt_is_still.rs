@@ -1,5 +1,5 @@
 //! In TILT nothing is judged and no failover goes on: no change of s_down or o_down, no attempt, no step of one, no
-//! command that gives a node its role.
+//! command that gives a node its role. (An operator's word is taken, and acted upon after it.)
 //!
 //! Source: Redis's Sentinel documentation, "TILT mode": monitoring goes on, acting doesn't.
 
@@ -49,6 +49,11 @@ impl Invariant for TiltIsStill {
                         self.tilted.remove(&d);
                     }
                     name if self.tilted.contains(&d) && ACTS.contains(&name) => {
+                        let group = event.group.as_ref().map_or("", |group| group.as_str());
+                        let forced = seen.ledger.current(d, group).is_some_and(|attempt| attempt.forced);
+                        if name == "+try-failover" && forced {
+                            return Ok(());
+                        }
                         return Err(format!("d{d} in TILT: {name} {}", event.payload));
                     }
                     _ => {}

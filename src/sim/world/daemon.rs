@@ -15,7 +15,7 @@ use crate::core::settings::{GroupSettings, HostPort, KnownSentinel};
 use crate::core::{Action, Engine, Input, Node, Settings, Time};
 use crate::resp::Reply;
 use crate::sim::disk::Disk;
-use crate::sim::facts::Fact;
+use crate::sim::facts::{Fact, canonical, host_name};
 use crate::sim::plan::DaemonId;
 
 /// Inputs that one step may lead to inside one daemon.
@@ -35,6 +35,8 @@ pub(super) struct Daemon {
     clients: BTreeMap<ClientId, Asker>,
     next_client: u64,
     idle_wakes: u32,
+    /// How many reasons there are for its resolver to find nothing.
+    pub(super) deaf: u32,
 }
 
 struct Outgoing {
@@ -85,6 +87,7 @@ impl World {
                 clients: BTreeMap::new(),
                 next_client: 0,
                 idle_wakes: 0,
+                deaf: 0,
             });
         }
         for daemon in 0..self.plan.daemons {
@@ -95,7 +98,10 @@ impl World {
     fn first_settings(&self, daemon: DaemonId, ids: &[String]) -> Settings {
         let host_port = |host: HostId, port| HostPort { host: self.ip(host), port };
         let groups = self.plan.groups.iter().map(|plan| {
-            let primary = host_port(self.node_host(plan.nodes[0]), NODE_PORT);
+            let mut primary = host_port(self.node_host(plan.nodes[0]), NODE_PORT);
+            if self.plan.names.is_some() {
+                primary.host = host_name(&primary.host);
+            }
             let name = GroupName::from(plan.name.as_str());
             let mut group = GroupSettings::new(name, primary, plan.quorum);
             group.down_after = plan.down_after;
@@ -124,6 +130,8 @@ impl World {
         Settings {
             my_id: Some(RunId::from(ids[daemon].as_str())),
             groups: groups.collect(),
+            resolve_hostnames: self.plan.names.is_some(),
+            announce_hostnames: self.plan.names.unwrap_or(false),
             ..Settings::default()
         }
     }
@@ -377,8 +385,10 @@ impl World {
                 Action::Log { level, group, text } => self.observe_log(daemon, level, group, &text),
                 Action::Persist { save } => self.daemons[daemon].disk.ask(save),
                 Action::Resolve { id, host } => {
-                    let ip = self.host_of_ip.get(&host).and_then(|host| self.ip(*host).parse().ok());
-                    let after = self.rng.millis(0, 20);
+                    let deaf = self.daemons[daemon].deaf > 0;
+                    let known = self.host_of_ip.get(&canonical(&host)).filter(|_| !deaf);
+                    let ip = known.and_then(|host| self.ip(*host).parse().ok());
+                    let after = if deaf { self.rng.millis(1_000, 5_000) } else { self.rng.millis(0, 20) };
                     self.own(daemon, after, Own::Resolved(id, ip));
                 }
                 Action::RunScript { job, .. } => {

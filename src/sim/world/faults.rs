@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Delivery, Event, HostId, Undo, World};
 use crate::core::Time;
+use crate::sim::facts::canonical;
 use crate::sim::plan::{What, Who};
 
 impl World {
@@ -83,6 +84,10 @@ impl World {
                 self.daemons[daemon].disk.broken += 1;
                 self.later(lasts, Undo::SoundDisk(daemon));
             }
+            What::Deaf { daemon, lasts } => {
+                self.daemons[daemon].deaf += 1;
+                self.later(lasts, Undo::Resolver(daemon));
+            }
             What::Busy { who, lasts, killable } => {
                 let until = self.now + lasts;
                 if let Some(process) = self
@@ -130,6 +135,7 @@ impl World {
                 self.net.set_latency(from, to, usual);
             }
             Undo::FastDisk(daemon) => self.daemons[daemon].disk.slow = None,
+            Undo::Resolver(daemon) => self.daemons[daemon].deaf -= 1,
             Undo::SoundDisk(daemon) => self.daemons[daemon].disk.broken -= 1,
         }
     }
@@ -205,7 +211,7 @@ impl World {
                 let plan = &self.plan.groups[group];
                 let held =
                     self.daemons[0].disk.saved().groups.iter().find(|held| held.name.as_str() == plan.name);
-                let host = held.and_then(|held| self.host_of_ip.get(&held.primary.host)).copied();
+                let host = held.and_then(|held| self.host_of_ip.get(&canonical(&held.primary.host))).copied();
                 host.unwrap_or_else(|| self.node_host(plan.nodes[0]))
             }
         }

@@ -132,6 +132,7 @@ enum Undo {
     Latency(HostId, HostId, Duration),
     FastDisk(usize),
     SoundDisk(usize),
+    Resolver(usize),
 }
 
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Delivery, NODE_PORT, NetId, Packet, Side, World};
-use crate::sim::facts::Fact;
+use crate::sim::facts::{Fact, canonical};
 use crate::sim::net::HostId;
 use crate::sim::plan::NodeId;
 use crate::sim::redis::{Durable, Effect, FakeRedis, NodeConfig};
@@ -202,8 +202,10 @@ impl World {
 
     fn dial_primary(&mut self, node: NodeId, name: &str, port: u16) {
         let from = self.node_host(node);
-        let target =
-            self.node_at(&format!("{name}:{port}")).map(|to| self.node_host(to)).filter(|to| *to != from);
+        let target = self
+            .node_at(&format!("{}:{port}", canonical(name)))
+            .map(|to| self.node_host(to))
+            .filter(|to| *to != from);
         let Some(to) = target else {
             if let Some(process) = &mut self.nodes[node].process {
                 process.primary_gone(self.now);

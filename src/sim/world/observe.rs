@@ -8,7 +8,7 @@ use crate::core::Engine;
 use crate::core::action::{Event, Level};
 use crate::core::ids::GroupName;
 use crate::resp::Reply;
-use crate::sim::facts::{Fact, Hello, group};
+use crate::sim::facts::{Fact, Hello, canonical, group};
 use crate::sim::plan::DaemonId;
 
 /// Words of a request, for the trace. Passwords are of the simulation's own making.
@@ -43,14 +43,14 @@ impl World {
         }
         if name.eq_ignore_ascii_case("SLAVEOF") {
             let (host, port) = (word(args, 1), word(args, 2));
-            let target = (!host.eq_ignore_ascii_case("no")).then(|| format!("{host}:{port}"));
+            let target = (!host.eq_ignore_ascii_case("no")).then(|| format!("{}:{port}", canonical(host)));
             self.see_slaveof(daemon, to, target);
             return None;
         }
         if !name.eq_ignore_ascii_case("SENTINEL") {
             return None;
         }
-        let address = format!("{}:{}", word(args, 2), word(args, 3));
+        let address = format!("{}:{}", canonical(word(args, 2)), word(args, 3));
         let group = self.group_at(&address)?;
         let epoch = word(args, 4).parse().unwrap_or(0);
         let candidate = Some(word(args, 5)).filter(|id| *id != "*").map(str::to_owned);
@@ -105,7 +105,7 @@ impl World {
         }
         self.trace.line(|| format!("d{daemon} answers {}: {reply:?}", joined(args)));
         let Some([Reply::Int(_), leader, Reply::Int(epoch)]) = reply.elements() else { return };
-        let address = format!("{}:{}", word(args, 2), word(args, 3));
+        let address = format!("{}:{}", canonical(word(args, 2)), word(args, 3));
         let (Some(group), Some(leader)) = (self.group_at(&address), leader.text()) else { return };
         if leader == "*" && *epoch == 0 {
             return;
@@ -130,7 +130,7 @@ impl World {
         if sub.eq_ignore_ascii_case("GET-MASTER-ADDR-BY-NAME") {
             if let Some([host, port]) = reply.elements() {
                 let (host, port) = (host.text().unwrap_or_default(), port.text().unwrap_or_default());
-                let address = format!("{host}:{port}");
+                let address = format!("{}:{port}", canonical(host));
                 self.see(
                     daemon,
                     &Fact::Pointed { group: word(args, 2).to_owned(), address: address.clone() },

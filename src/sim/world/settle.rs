@@ -6,7 +6,7 @@ use super::World;
 use crate::core::Engine;
 use crate::core::Time;
 use crate::core::view::InstanceView;
-use crate::sim::facts::address;
+use crate::sim::facts::{address, canonical};
 use crate::sim::plan::Who;
 use crate::sim::redis::FakeRedis;
 
@@ -133,7 +133,7 @@ impl World {
         }
         let mut all = std::iter::once(&group.primary).chain(&group.replicas).chain(&group.sentinels);
         let buried = |seen: &InstanceView| {
-            self.node_at(&format!("{}:{}", seen.host, seen.port))
+            self.node_at(&format!("{}:{}", canonical(&seen.host), seen.port))
                 .is_some_and(|node| self.buried.contains(&node))
         };
         let bad = all.find(|seen| (seen.down || seen.disconnected) && !buried(seen))?;
@@ -180,8 +180,9 @@ impl World {
         for node in nodes.iter().filter(|node| **node != at && !self.buried.contains(node)) {
             let process = self.nodes[*node].process.as_ref();
             let following = process.and_then(FakeRedis::following);
-            let expected = (self.nodes[at].config.ip.as_str(), self.nodes[at].config.port, true);
-            if following != Some(expected) {
+            let following = following.map(|(host, port, up)| (canonical(host), port, up));
+            let expected = (self.nodes[at].config.ip.clone(), self.nodes[at].config.port, true);
+            if following.as_ref() != Some(&expected) {
                 return Some(format!("n{node} follows {following:?}, not {expected:?}"));
             }
             // The stream is never further behind than what is on the wire.
