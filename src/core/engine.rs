@@ -454,23 +454,25 @@ impl Engine {
 
     fn resolved(&mut self, id: ResolveId, ip: Option<std::net::IpAddr>, now: Time, out: &mut Actions) {
         let Some(host) = self.shared.names.answered(id, ip, now) else { return };
-        for group in self.groups.values_mut() {
-            let mut concerned = false;
+        let (mut cx, parts) = self.split(now, out);
+        for group in parts.groups.values_mut() {
+            let mut settled = false;
             for which in group.whiches() {
                 let Some(instance) = group.get_mut(&which) else { continue };
-                if instance.address.host == host {
-                    concerned = true;
-                    if let (None, Some(ip)) = (instance.address.ip, ip) {
-                        instance.address.ip = Some(ip);
-                        if let Some(link) = self.shared.links.get_mut(instance.link) {
-                            link.tried_at = None;
-                        }
+                if instance.address.host == host
+                    && let (None, Some(ip)) = (instance.address.ip, ip)
+                {
+                    instance.address.ip = Some(ip);
+                    settled = true;
+                    if let Some(link) = cx.shared.links.get_mut(instance.link) {
+                        link.tried_at = None;
                     }
                 }
             }
-            if concerned || group.options.quorum > 0 {
-                self.shared.touched.insert(group.id);
+            if settled {
+                group.merge_replicas(&mut cx, parts.owners);
             }
+            cx.shared.touched.insert(group.id);
         }
         let (ready, rest) =
             std::mem::take(&mut self.waiting).into_iter().partition(|waiting| match waiting {

@@ -213,6 +213,33 @@ impl Group {
         }
     }
 
+    /// A name was resolved: replicas that turn out to be the same instance become one, under its name, and one that
+    /// turns out to be the primary is none.
+    pub(crate) fn merge_replicas(&mut self, cx: &mut Cx<'_>, owners: &mut Owners) {
+        let mut superfluous = Vec::new();
+        for (name, replica) in &self.replicas {
+            let literal = replica.address.host.parse::<std::net::IpAddr>().is_ok();
+            let twin = self.replicas.iter().any(|(other, named)| {
+                other != name
+                    && named.address.same(&replica.address)
+                    && named.address.host.parse::<std::net::IpAddr>().is_err()
+            });
+            let running = self.promoted() == Some(name.as_str());
+            if !running && (replica.address.same(&self.primary.address) || literal && twin) {
+                superfluous.push(name.clone());
+            }
+        }
+        for name in &superfluous {
+            if let Some(replica) = self.replicas.remove(name) {
+                cx.release(replica.link);
+                owners.remove(&replica.link);
+            }
+        }
+        if !superfluous.is_empty() {
+            cx.save();
+        }
+    }
+
     fn forget_replicas(&mut self, cx: &mut Cx<'_>, owners: &mut Owners) {
         for (_, replica) in std::mem::take(&mut self.replicas) {
             cx.release(replica.link);
