@@ -208,6 +208,20 @@ impl Query {
     }
 }
 
+/// How late a thread that only sleeps is woken: what this machine adds to all other figures.
+pub(crate) fn machine(begin: Instant, end: Instant) -> JoinHandle<Sample> {
+    thread::spawn(move || {
+        let mut sample = Sample::default();
+        thread::sleep(begin.saturating_duration_since(Instant::now()));
+        while Instant::now() < end {
+            let asleep = Instant::now();
+            thread::sleep(QUERY_PAUSE);
+            sample.add(asleep.elapsed().saturating_sub(QUERY_PAUSE));
+        }
+        sample
+    })
+}
+
 fn request(words: &[&str]) -> Vec<u8> {
     let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
     for word in words {

@@ -21,7 +21,7 @@ use std::process::{Command, ExitCode};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use load::{Query, Setters, Subscribers};
+use load::{Query, Setters, Subscribers, machine};
 use node::FakeNodes;
 use stats::Sample;
 use support::group::NAME;
@@ -45,6 +45,7 @@ struct Seen {
     pings: Sample,
     queries: Sample,
     sets: Sample,
+    machine: Sample,
     set_errors: usize,
     messages: u64,
     lost_subscribers: usize,
@@ -124,6 +125,7 @@ fn run(name: &'static str, program: &Program, length: Duration) -> Seen {
         vec!["SENTINEL", "REPLICAS", NAME],
     ]
     .map(|words| Query::start(port, words, begin, end));
+    let machine = machine(begin, end);
     thread::sleep(begin.saturating_duration_since(Instant::now()));
     nodes.note_from(begin);
     let messages = subscribers.messages();
@@ -140,6 +142,7 @@ fn run(name: &'static str, program: &Program, length: Duration) -> Seen {
         queries: Sample::merged(queries),
         set_errors: sets.errors,
         sets: sets.latency,
+        machine: machine.join().unwrap(),
         messages,
         lost_subscribers,
     }
@@ -161,18 +164,19 @@ fn launch(program: &Program, sentinel: &Sentinel) -> Process {
 fn report(seen: &Seen) {
     println!("{}", seen.name);
     println!(
-        "  {:<34} {:>8} {:>10} {:>10} {:>10} {:>10}",
+        "  {:<36} {:>8} {:>10} {:>10} {:>10} {:>10}",
         "milliseconds", "count", "median", "p99", "worst", "no answer"
     );
     for (what, sample) in [
         ("PING later than its time", &seen.pings),
         ("query (address, MASTER, REPLICAS)", &seen.queries),
         ("SENTINEL SET, saved", &seen.sets),
+        ("(this machine: a sleeper woken late)", &seen.machine),
     ] {
         let [median, p99, worst] =
             sample.figures().map(|figure| format!("{:.1}", figure.as_secs_f64() * 1e3));
         println!(
-            "  {what:<34} {:>8} {median:>10} {p99:>10} {worst:>10} {:>10}",
+            "  {what:<36} {:>8} {median:>10} {p99:>10} {worst:>10} {:>10}",
             sample.len(),
             sample.unanswered()
         );
