@@ -10,6 +10,8 @@ mod support;
 mod acl;
 #[path = "real/addressing.rs"]
 mod addressing;
+#[path = "real/attack.rs"]
+mod attack;
 #[path = "real/disk.rs"]
 mod disk;
 #[path = "real/failover.rs"]

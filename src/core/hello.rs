@@ -21,6 +21,8 @@ pub(crate) const MAX_WAITING: usize = 64;
 /// Most peers of one group that are learnt of by hellos, which anybody who may PUBLISH on a data node can make up.
 /// None makes room for another: a daemon that can't be reached counts for the majority all the same.
 pub(crate) const MAX_PEERS: usize = 256;
+/// Most daemons that are learnt of by hellos for all groups together; each costs a connection.
+pub(crate) const MAX_DAEMONS: usize = 4096;
 
 /// The eight fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -206,7 +208,8 @@ impl Engine {
                 }
             }
             if let Some(group) = parts.groups.get_mut(&id) {
-                if group.peers.len() >= MAX_PEERS {
+                let linked = cx.shared.peer_links.contains_key(run_id);
+                if group.peers.len() >= MAX_PEERS || (!linked && cx.shared.peer_links.len() >= MAX_DAEMONS) {
                     return;
                 }
                 group.add_peer(run_id, at, &mut cx, parts.owners);

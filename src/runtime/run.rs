@@ -239,7 +239,13 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    /// Never asked: that it is listened for turns a file over the limit of its size into a write that fails, as a full
+    /// disk is one, where it would end the process.
+    _file_size: Option<Signal>,
 }
+
+/// SIGXFSZ, alike on all architectures that Redis runs on but MIPS.
+const FILE_SIZE: i32 = 25;
 
 impl Signals {
     fn listen() -> Result<Self, StartError> {
@@ -248,6 +254,7 @@ impl Signals {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
             hangup: listen(SignalKind::hangup())?,
+            _file_size: signal(SignalKind::from_raw(FILE_SIZE)).ok(),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! What nobody well-meaning says: every table has its bound, and the file can be read again.
 
 use super::*;
-use crate::core::hello::MAX_PEERS;
+use crate::core::hello::{MAX_DAEMONS, MAX_PEERS};
 use crate::core::info::MAX_REPLICAS;
 
 impl World {
@@ -51,6 +51,31 @@ fn made_up_peers_are_bounded() {
     // Those that were known stay, and are heard.
     world.hear(&format!("127.0.0.1,{PEER_A},{},0,mymaster,127.0.0.1,{REPLICA_A},7", id('b')));
     assert!(world.saw("+switch-master"));
+}
+
+#[test]
+fn made_up_daemons_are_bounded_over_all_groups() {
+    let mut many = settings();
+    let first = many.groups[0].clone();
+    for number in 1..=MAX_DAEMONS / MAX_PEERS {
+        many.groups.push(GroupSettings { name: format!("g{number}").into(), ..first.clone() });
+    }
+    let names: Vec<String> = many.groups.iter().map(|group| group.name.as_str().to_owned()).collect();
+    let mut world = World::new(many);
+    for (at, name) in names.iter().enumerate() {
+        for number in 0..MAX_PEERS {
+            let (id, host) = (format!("{at:020x}{number:020x}"), format!("10.{at}.0.{}", number % 256));
+            world.hear(&format!("{host},1,{id},0,{name},127.0.0.1,{PRIMARY},0"));
+        }
+    }
+    assert_eq!(world.engine.shared.peer_links.len(), MAX_DAEMONS);
+    // One that is known already is taken in by another group, too.
+    let known = format!("{:020x}{:020x}", 0, 1);
+    let last = world.engine.groups.values().last().unwrap();
+    assert!(last.peers.len() < MAX_PEERS);
+    let name = last.name.clone();
+    world.hear(&format!("10.0.0.1,1,{known},0,{name},127.0.0.1,{PRIMARY},0"));
+    assert!(world.engine.groups.values().last().unwrap().peers.contains_key(&known));
 }
 
 #[test]
