@@ -94,10 +94,17 @@ impl Drop for Demo {
 
 #[test]
 fn it_shows_both_failovers_and_leaves_nothing_behind() {
-    let mut demo = Demo::start(&["--once"]);
+    for server in ["redis-server", "valkey-server"] {
+        shows_both_failovers_and_leaves_nothing_behind(server);
+    }
+}
+
+fn shows_both_failovers_and_leaves_nothing_behind(server: &str) {
+    let mut demo = Demo::start(&["--once", "--server-program", server]);
     demo.wait_until("processes run", |demo| demo.left().len() == 6);
     assert_eq!(demo.end(), Some(0), "{}", demo.story());
     let text = demo.text();
+    assert!(text.lines().next().is_some_and(|line| line.contains(server)), "{text}");
     let place = |what: &str| text.find(what).unwrap_or_else(|| panic!("no {what} in\n{text}"));
     let killed = place("kill -9 of n1, the primary");
     let moved = place("SENTINEL FAILOVER demo, sent to v1");
