@@ -81,14 +81,14 @@ impl Group {
         };
         let port = if cx.shared.announce_port == 0 { cx.shared.node.port } else { cx.shared.announce_port };
         let primary = &self.current().address;
+        let shown = primary.shown(cx.shared.announce_hostnames);
+        // A name without an answer yet: there is nothing to say that others could follow.
+        if shown.is_empty() {
+            return;
+        }
         let hello = format!(
             "{host},{port},{},{},{},{},{},{}",
-            cx.shared.my_id,
-            cx.shared.durable_epoch,
-            self.name,
-            primary.shown(cx.shared.announce_hostnames),
-            primary.port,
-            self.config_epoch
+            cx.shared.my_id, cx.shared.durable_epoch, self.name, shown, primary.port, self.config_epoch
         );
         let mut args = words([self.renamed("PUBLISH"), CHANNEL]);
         args.push(Bytes::from(hello));

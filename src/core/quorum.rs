@@ -127,6 +127,9 @@ impl Group {
         let epoch = candidate.map_or(cx.shared.durable_epoch, |failover| failover.epoch).to_string();
         let run_id = if seeking { cx.shared.my_id.clone() } else { "*".to_owned() };
         let host = self.primary.address.shown(cx.shared.announce_hostnames);
+        if host.is_empty() {
+            return;
+        }
         let port = self.primary.address.port.to_string();
         let period = cx.shared.params.ask_period();
         for name in self.peers.keys().cloned().collect::<Vec<_>>() {
