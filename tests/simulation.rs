@@ -88,19 +88,50 @@ struct Sum {
 
 impl Sum {
     fn add(&mut self, figures: &Figures) {
-        self.runs += 1;
-        self.events += figures.events;
-        self.attempts += figures.attempts;
-        self.promotions += figures.promotions;
-        self.not_elected += figures.not_elected;
-        self.votes += figures.votes;
-        self.adopted += figures.adopted;
-        self.corrected += figures.corrected;
-        self.restarts += figures.restarts;
-        self.tilts += figures.tilts;
-        self.writes += u64::from(figures.writes);
-        self.slowest_ms = self.slowest_ms.max(figures.settled_after);
-        self.contested += u64::from(figures.contested);
+        self.join(&Self {
+            runs: 1,
+            events: figures.events,
+            attempts: figures.attempts,
+            promotions: figures.promotions,
+            not_elected: figures.not_elected,
+            votes: figures.votes,
+            adopted: figures.adopted,
+            corrected: figures.corrected,
+            restarts: figures.restarts,
+            tilts: figures.tilts,
+            writes: u64::from(figures.writes),
+            slowest_ms: figures.settled_after,
+            contested: u64::from(figures.contested),
+        });
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.runs += other.runs;
+        self.events += other.events;
+        self.attempts += other.attempts;
+        self.promotions += other.promotions;
+        self.not_elected += other.not_elected;
+        self.votes += other.votes;
+        self.adopted += other.adopted;
+        self.corrected += other.corrected;
+        self.restarts += other.restarts;
+        self.tilts += other.tilts;
+        self.writes += other.writes;
+        self.slowest_ms = self.slowest_ms.max(other.slowest_ms);
+        self.contested += other.contested;
+    }
+
+    /// The runs must have been worth it: a change that keeps faults from happening would let every rule hold.
+    fn assert_rich(&self) {
+        let runs = usize::try_from(self.runs).unwrap();
+        assert!(self.promotions > runs, "{self:?}");
+        assert!(self.adopted > 2 * runs, "{self:?}");
+        assert!(self.votes > runs, "{self:?}");
+        assert!(self.restarts > runs, "{self:?}");
+        assert!(self.corrected > runs / 2, "{self:?}");
+        assert!(self.not_elected > runs / 50, "{self:?}");
+        assert!(self.tilts > runs / 50, "{self:?}");
+        assert!(self.contested < self.runs / 20, "{self:?}");
     }
 }
 
@@ -132,13 +163,18 @@ fn the_rules_hold_in_every_run_and_the_fleet_heals() {
         workers.into_iter().map(|worker| worker.join().unwrap()).collect()
     });
     let mut reports = Vec::new();
+    let mut all = Sum::default();
     for result in results {
         match result {
-            Ok(sum) => println!("{sum:?}"),
+            Ok(sum) => all.join(&sum),
             Err(report) => reports.push(report),
         }
     }
+    println!("{all:?}");
     assert!(reports.is_empty(), "{}", reports.join("\n"));
+    if runs >= RUNS {
+        all.assert_rich();
+    }
 }
 
 #[test]

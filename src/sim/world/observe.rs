@@ -128,7 +128,9 @@ impl World {
             return;
         }
         if sub.eq_ignore_ascii_case("GET-MASTER-ADDR-BY-NAME") {
-            if let Some([host, port]) = reply.elements() {
+            if let Some([host, port]) = reply.elements()
+                && host.text() != Some("")
+            {
                 let (host, port) = (host.text().unwrap_or_default(), port.text().unwrap_or_default());
                 let address = format!("{}:{port}", canonical(host));
                 self.see(
