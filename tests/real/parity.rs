@@ -641,15 +641,6 @@ fn command_list_is_the_same_and_docs_have_the_same_shape() {
     }
 }
 
-/// What was heard last depends on the moment, so the answers may take a while to be the same.
-#[track_caller]
-fn same_in_the_end(group: &Group, protocol: &str, questions: &[&str]) {
-    poll("the answers are the same", || {
-        let found = differences(group, protocol, questions, logged_in);
-        if found.is_empty() { Ok(()) } else { Err(found.join("\n")) }
-    });
-}
-
 /// Instances that are down look the same: flags, extra fields, counts and states.
 #[test]
 fn instances_that_are_down_look_the_same() {
