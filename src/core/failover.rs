@@ -227,6 +227,7 @@ impl Group {
         let candidate = |replica: &Instance| Candidate {
             name: replica.name.clone(),
             run_id: replica.run_id.clone(),
+            stray: replica.data().is_some_and(|data| data.role == Role::Primary),
             priority: replica.data().map_or(0, |data| data.priority),
             offset: replica.data().map_or(0, |data| data.offset),
             unfit: !fit(replica),

@@ -7,18 +7,28 @@ use std::cmp::Reverse;
 pub(crate) struct Candidate {
     pub(crate) name: String,
     pub(crate) run_id: String,
+    /// It calls itself a primary: its priority is hearsay, and it took part in no replication of late.
+    pub(crate) stray: bool,
     pub(crate) priority: u32,
     pub(crate) offset: u64,
     /// Down, disconnected, silent, uninformed, or cut from the primary for too long.
     pub(crate) unfit: bool,
 }
 
-/// The best: lowest priority number but not 0, then most data, then smallest run id, an unknown one last.
+/// The best: a replica by its own word before any other, then lowest priority number but not 0, then most data, then
+/// smallest run id, an unknown one last.
 pub(crate) fn best(candidates: &[Candidate]) -> Option<&Candidate> {
     candidates.iter().filter(|candidate| !candidate.unfit && candidate.priority != 0).min_by_key(
         |candidate| {
             let run_id = candidate.run_id.to_ascii_lowercase();
-            (candidate.priority, Reverse(candidate.offset), run_id.is_empty(), run_id, candidate.name.clone())
+            (
+                candidate.stray,
+                candidate.priority,
+                Reverse(candidate.offset),
+                run_id.is_empty(),
+                run_id,
+                candidate.name.clone(),
+            )
         },
     )
 }
@@ -28,7 +38,14 @@ mod tests {
     use super::*;
 
     fn candidate(name: &str, priority: u32, offset: u64, run_id: &str) -> Candidate {
-        Candidate { name: name.to_owned(), run_id: run_id.to_owned(), priority, offset, unfit: false }
+        Candidate {
+            name: name.to_owned(),
+            run_id: run_id.to_owned(),
+            stray: false,
+            priority,
+            offset,
+            unfit: false,
+        }
     }
 
     fn choice(candidates: &[Candidate]) -> Option<&str> {
@@ -42,6 +59,13 @@ mod tests {
         assert_eq!(choice(&[a.clone(), candidate("b", 100, 6, "z")]), Some("b"));
         assert_eq!(choice(&[a.clone(), candidate("b", 100, 5, "A")]), Some("b"), "without regard to case");
         assert_eq!(choice(&[candidate("b", 100, 5, ""), a]), Some("a"), "unknown run id last");
+    }
+
+    #[test]
+    fn what_calls_itself_a_primary_is_the_last_resort() {
+        let stray = Candidate { stray: true, ..candidate("a", 1, 9, "a") };
+        assert_eq!(choice(&[stray.clone(), candidate("b", 100, 5, "b")]), Some("b"));
+        assert_eq!(choice(&[stray]), Some("a"));
     }
 
     #[test]

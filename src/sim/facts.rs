@@ -29,8 +29,9 @@ pub(crate) enum Fact {
     Started { fleet: usize },
     /// A write of the daemon's file reached the disk.
     Saved,
-    /// SLAVEOF was sent to a data node, of this `replica-priority`: `NO ONE` when there is no target.
-    Slaveof { group: String, node: String, priority: u32, target: Option<String> },
+    /// SLAVEOF was sent to a data node, of this `replica-priority` if it tells it, as replicas do: `NO ONE` when there is no
+    /// target.
+    Slaveof { group: String, node: String, priority: Option<u32>, target: Option<String> },
     /// A hello was published, to a data node or a peer.
     HelloSent(Hello),
     /// A hello reached the daemon.

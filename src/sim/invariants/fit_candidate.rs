@@ -1,6 +1,7 @@
 //! A replica whose priority is 0 is never promoted.
 //!
-//! Source: Redis's Sentinel documentation, "Replica selection and priority": such a replica is never chosen.
+//! Source: Redis's Sentinel documentation, "Replica selection and priority": such a replica is never chosen. A node that calls
+//! itself a primary doesn't tell its priority, so the rule can't be kept for it.
 
 use super::Invariant;
 use crate::sim::facts::{Fact, Seen};
@@ -14,7 +15,7 @@ impl Invariant for FitCandidate {
     }
 
     fn see(&mut self, seen: &Seen<'_>) -> Result<(), String> {
-        if let Fact::Slaveof { node, priority: 0, target: None, .. } = seen.fact {
+        if let Fact::Slaveof { node, priority: Some(0), target: None, .. } = seen.fact {
             return Err(format!("d{} promotes {node}", seen.daemon));
         }
         Ok(())

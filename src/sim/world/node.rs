@@ -223,7 +223,11 @@ impl World {
         let group = self.plan.groups[self.plan.group_of(node)].name.clone();
         let address = self.node_address(node);
         let priority = self.nodes[node].config.priority;
-        self.see(daemon, &Fact::Slaveof { group, node: address, priority, target });
+        let replica = self.nodes[node].process.as_ref().is_some_and(|process| !process.is_primary());
+        self.see(
+            daemon,
+            &Fact::Slaveof { group, node: address, priority: replica.then_some(priority), target },
+        );
     }
 
     pub(super) fn node_address(&self, node: NodeId) -> String {
