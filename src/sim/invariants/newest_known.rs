@@ -35,6 +35,11 @@ impl Invariant for NewestKnown {
                 self.learn(d, &hello.group, hello.config_epoch, &hello.address);
                 Ok(())
             }
+            // A promotion is a fact even when the disk would not take it.
+            Fact::Event { event, known: Some(known) } if event.name == "+promoted-slave" => {
+                self.learn(d, known.name.as_str(), known.config_epoch, &address(known));
+                Ok(())
+            }
             Fact::Slaveof { group, node, target: Some(target), .. } => {
                 match self.newest.get(&(d, group.clone())) {
                     Some((epoch, newest)) if newest != target && !seen.ledger.contested(group, *epoch) => {

@@ -154,7 +154,7 @@ impl World {
             _ => {}
         }
         let known = match event.name {
-            "+odown" | "+try-failover" | "+elected-leader" | "+switch-master" => {
+            "+odown" | "+try-failover" | "+elected-leader" | "+promoted-slave" | "+switch-master" => {
                 let settings = self.daemons[daemon].engine.as_ref().map(Engine::snapshot);
                 let name = event.group.as_ref().map_or("", GroupName::as_str);
                 settings.as_ref().and_then(|settings| group(settings, name)).cloned().map(Box::new)
