@@ -35,7 +35,7 @@ pub(crate) trait Invariant {
 pub(crate) fn all() -> Vec<Box<dyn Invariant>> {
     vec![
         Box::new(one_vote::OneVote::default()),
-        Box::new(saved_first::SavedFirst),
+        Box::new(saved_first::SavedFirst::default()),
         Box::new(one_leader::OneLeader),
         Box::new(majority::Majority::default()),
         Box::new(quorum::Quorum::default()),

@@ -6,11 +6,18 @@
 //! Source: Redis's Sentinel documentation, "Sentinel persistent state": the state is written before it is
 //! acted upon, so that a Sentinel may stop at any time; Raft, figure 2: "updated on stable storage before responding".
 
+use std::collections::BTreeSet;
+
 use super::Invariant;
 use crate::sim::facts::{Fact, Seen, address, canonical, group};
+use crate::sim::plan::DaemonId;
 
-#[derive(Debug)]
-pub(super) struct SavedFirst;
+/// For each daemon and group, the primaries that were on its disk at some time. Clients may be sent to an earlier one while
+/// a later one is being taken over: that it never goes back is a rule of its own.
+#[derive(Debug, Default)]
+pub(super) struct SavedFirst {
+    ever: BTreeSet<(DaemonId, String, String)>,
+}
 
 impl Invariant for SavedFirst {
     fn name(&self) -> &'static str {
@@ -19,6 +26,10 @@ impl Invariant for SavedFirst {
 
     fn see(&mut self, seen: &Seen<'_>) -> Result<(), String> {
         let d = seen.daemon;
+        let news = matches!(seen.fact, Fact::Started { .. } | Fact::Saved);
+        for group in seen.saved.groups.iter().filter(|_| news) {
+            self.ever.insert((d, group.name.as_str().to_owned(), address(group)));
+        }
         let saved = |name: &str| group(seen.saved, name);
         let not_below = |what: &str, name: &str, told: u64, held: u64| {
             if told <= held {
@@ -67,7 +78,7 @@ impl Invariant for SavedFirst {
             }
             Fact::Pointed { group, address: told } => {
                 let held = saved(group).map(address);
-                if held.as_ref() == Some(told) || seen.refused {
+                if self.ever.contains(&(d, group.clone(), told.clone())) || seen.refused {
                     return Ok(());
                 }
                 Err(format!("d{d} sends clients of {group} to {told}, on its disk the primary is {held:?}"))
