@@ -281,16 +281,10 @@ impl Group {
 
     /// `+switch-master`: the event that clients live by.
     pub(crate) fn announce_switch(&self, to: &Address, cx: &mut Cx<'_>) {
-        let hostnames = cx.shared.announce_hostnames;
-        let old = &self.primary.address;
-        let payload = format!(
-            "{} {} {} {} {}",
-            self.name,
-            old.shown(hostnames),
-            old.port,
-            to.shown(hostnames),
-            to.port
-        );
+        // An address that was never resolved is told by its name: clients count the words.
+        let [old, new] =
+            [&self.primary.address, to].map(|address| address.saved(cx.shared.announce_hostnames));
+        let payload = format!("{} {} {} {} {}", self.name, old.host, old.port, new.host, new.port);
         cx.group_event(Level::Warning, "+switch-master", self, payload);
     }
 }
