@@ -132,6 +132,10 @@ impl Engine {
         };
         let sender = resolve(hello.host, &mut cx);
         let primary = resolve(hello.primary_host, &mut cx);
+        // Without the address of its own primary this daemon can't tell whether the hello names another one.
+        if group.primary.address.ip.is_none() {
+            resolve(&group.primary.address.host, &mut cx);
+        }
         if let Some(host) = unresolved {
             if parts.waiting.len() < MAX_WAITING {
                 parts.waiting.push_back(Waiting::Hello { text: text.to_owned(), host });

@@ -154,16 +154,10 @@ fn a_failed_save_withholds_the_candidacy() {
 fn a_newer_configuration_is_followed_once_and_older_ones_never() {
     let mut world = World::new(settings());
     world.run(3_000);
-    let subscription = *world.conns.iter().find(|(_, (port, sub))| *port == PRIMARY && *sub).unwrap().0;
-    let hello = |port: u16, epoch: u64| {
-        let text = format!("127.0.0.1,{PEER_A},{},{epoch},mymaster,127.0.0.1,{port},{epoch}", id('b'));
-        let words = ["message", "__sentinel__:hello", &text].map(|word| Reply::bulk(word.to_owned()));
-        Input::Frame { conn: subscription, reply: Reply::Array(words.to_vec()) }
-    };
     world.fake(REPLICA_A).follows = None;
     world.fake(PRIMARY).follows = Some(REPLICA_A);
     world.fake(REPLICA_B).follows = Some(REPLICA_A);
-    world.handle(hello(REPLICA_A, 3));
+    world.hear(&format!("127.0.0.1,{PEER_A},{},3,mymaster,127.0.0.1,{REPLICA_A},3", id('b')));
     assert_eq!(
         world.events_from("+new-epoch"),
         ["+new-epoch", "+config-update-from", "+switch-master", "+slave", "+slave"],
@@ -171,10 +165,8 @@ fn a_newer_configuration_is_followed_once_and_older_ones_never() {
         world.events
     );
     world.events.clear();
-    let subscription = *world.conns.iter().find(|(_, (port, sub))| *port == REPLICA_A && *sub).unwrap().0;
-    let text = format!("127.0.0.1,{PEER_B},{},3,mymaster,127.0.0.1,{PRIMARY},2", id('c'));
-    let words = ["message", "__sentinel__:hello", &text].map(|word| Reply::bulk(word.to_owned()));
-    world.handle(Input::Frame { conn: subscription, reply: Reply::Array(words.to_vec()) });
+    let older = format!("127.0.0.1,{PEER_B},{},3,mymaster,127.0.0.1,{PRIMARY},2", id('c'));
+    world.hear_at(REPLICA_A, &older);
     assert!(world.events.is_empty(), "{:?}", world.events);
     assert_eq!(world.engine.snapshot().groups[0].primary.port, REPLICA_A);
 }
@@ -221,4 +213,33 @@ fn a_replica_of_a_wrong_primary_is_put_right() {
     world.run(40_000);
     assert!(world.saw("+fix-slave-config slave 127.0.0.1:6381"), "{:#?}", world.events);
     assert_eq!(world.fake(REPLICA_B).follows, Some(PRIMARY));
+}
+
+/// Found by simulation seed 55694: the switch was one from the primary to itself.
+#[test]
+fn a_hello_waits_for_the_name_of_the_own_primary() {
+    let mut named = settings();
+    named.resolve_hostnames = true;
+    named.groups[0].primary.host = "db".to_owned();
+    let mut world = World::new(named);
+    let text = format!("127.0.0.1,{PEER_A},{},3,mymaster,127.0.0.1,{PRIMARY},3", id('b'));
+    assert_eq!(world.ask(&["publish", "__sentinel__:hello", &text]), Reply::Int(1));
+    assert_eq!(world.engine.snapshot().groups[0].config_epoch, 0, "nothing is known of the own primary yet");
+    let ip = Some([127, 0, 0, 1].into());
+    world.handle(Input::Resolved { id: crate::core::ids::ResolveId(1), ip });
+    assert_eq!(world.engine.snapshot().groups[0].config_epoch, 3);
+    assert!(!world.saw("+switch-master"), "{:?}", world.events);
+}
+
+/// Clients count the words of `+switch-master`: a name that was never resolved stands for its address.
+#[test]
+fn a_switch_away_from_a_name_without_an_address_has_all_its_words() {
+    let mut named = settings();
+    named.resolve_hostnames = true;
+    named.groups[0].primary.host = "db".to_owned();
+    let mut world = World::new(named);
+    world.handle(Input::Resolved { id: crate::core::ids::ResolveId(1), ip: None });
+    let text = format!("127.0.0.1,{PEER_A},{},3,mymaster,127.0.0.1,{REPLICA_A},3", id('b'));
+    assert_eq!(world.ask(&["publish", "__sentinel__:hello", &text]), Reply::Int(1));
+    assert!(world.saw("+switch-master mymaster db 6379 127.0.0.1 6380"), "{:?}", world.events);
 }

@@ -5,20 +5,6 @@ use crate::core::hello::{MAX_DAEMONS, MAX_PEERS};
 use crate::core::info::MAX_REPLICAS;
 
 impl World {
-    /// A hello on the subscription at the primary.
-    fn hear(&mut self, hello: &str) {
-        let conn = *self.conns.iter().find(|(_, (port, sub))| *port == PRIMARY && *sub).unwrap().0;
-        let words = ["message", "__sentinel__:hello", hello].map(|word| Reply::bulk(word.to_owned()));
-        self.handle(Input::Frame { conn, reply: Reply::Array(words.to_vec()) });
-    }
-
-    fn ask(&mut self, words: &[&str]) -> Reply {
-        let client = ClientId(9);
-        let args = words.iter().map(|word| Bytes::copy_from_slice(word.as_bytes())).collect();
-        self.handle(Input::Command { client, args });
-        self.replies.pop().unwrap().1
-    }
-
     /// Hands in an INFO as the reply of whoever is asked next at a port.
     fn primary_says(&mut self, info: &str) {
         let conn = *self.conns.iter().find(|(_, (port, sub))| *port == PRIMARY && !*sub).unwrap().0;

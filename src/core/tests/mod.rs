@@ -121,6 +121,31 @@ impl World {
         self.carry_out(out);
     }
 
+    /// The subscription at a data node.
+    fn subscription(&self, node: u16) -> ConnId {
+        *self.conns.iter().find(|(_, (port, subscribed))| *port == node && *subscribed).unwrap().0
+    }
+
+    /// A hello on the subscription at the data node at a port.
+    fn hear_at(&mut self, node: u16, hello: &str) {
+        let conn = self.subscription(node);
+        let words = ["message", "__sentinel__:hello", hello].map(|word| Reply::bulk(word.to_owned()));
+        self.handle(Input::Frame { conn, reply: Reply::Array(words.to_vec()) });
+    }
+
+    /// A hello on the subscription at the primary.
+    fn hear(&mut self, hello: &str) {
+        self.hear_at(PRIMARY, hello);
+    }
+
+    /// A client's command, answered at once.
+    fn ask(&mut self, words: &[&str]) -> Reply {
+        let client = ClientId(9);
+        let args = words.iter().map(|word| Bytes::copy_from_slice(word.as_bytes())).collect();
+        self.handle(Input::Command { client, args });
+        self.replies.pop().unwrap().1
+    }
+
     fn carry_out(&mut self, actions: Vec<Action>) {
         self.perform(actions);
         while let Some(answer) = self.answers.pop_front() {

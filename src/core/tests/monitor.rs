@@ -96,9 +96,7 @@ fn replicas_and_peers_are_found() {
     bare.groups[0].known_sentinels.clear();
     let mut world = World::new(bare);
     let hello = format!("127.0.0.1,{PEER_A},{},0,mymaster,127.0.0.1,{PRIMARY},0", id('b'));
-    let subscription = *world.conns.iter().find(|(_, (port, sub))| *port == PRIMARY && *sub).unwrap().0;
-    let message = ["message", "__sentinel__:hello", &hello].map(|word| Reply::bulk(word.to_owned())).to_vec();
-    world.handle(Input::Frame { conn: subscription, reply: Reply::Array(message) });
+    world.hear(&hello);
     assert_eq!(
         world.events.last().unwrap(),
         &format!("+sentinel sentinel {} 127.0.0.1 {PEER_A} @ mymaster 127.0.0.1 {PRIMARY}", id('b'))
@@ -110,7 +108,7 @@ fn replicas_and_peers_are_found() {
 #[test]
 fn a_refused_subscription_shows_as_disconnected() {
     let mut world = World::new(settings());
-    let subscription = *world.conns.iter().find(|(_, (port, sub))| *port == PRIMARY && *sub).unwrap().0;
+    let subscription = world.subscription(PRIMARY);
     // The answers to SETNAME and SUBSCRIBE were given; a stray reply ends the connection, too.
     world.handle(Input::Frame { conn: subscription, reply: Reply::err("NOPERM") });
     assert!(!world.conns.contains_key(&subscription));
