@@ -78,6 +78,14 @@ impl Link {
         }
     }
 
+    /// The place of one of the two connections.
+    pub(crate) const fn slot(&mut self, channel: Channel) -> &mut Option<Conn> {
+        match channel {
+            Channel::Command => &mut self.command,
+            Channel::PubSub => &mut self.pubsub,
+        }
+    }
+
     /// At least one needed connection is missing.
     pub(crate) const fn disconnected(&self) -> bool {
         self.command.is_none() || (self.data_node && self.pubsub.is_none())
@@ -131,11 +139,7 @@ impl Links {
         let link = self.links.get_mut(&id)?;
         self.next_conn += 1;
         let conn = ConnId(self.next_conn);
-        let slot = match channel {
-            Channel::Command => &mut link.command,
-            Channel::PubSub => &mut link.pubsub,
-        };
-        *slot = Some(Conn { id: conn, opened_at: now, local: None, pending: VecDeque::new() });
+        *link.slot(channel) = Some(Conn { id: conn, opened_at: now, local: None, pending: VecDeque::new() });
         self.by_conn.insert(conn, (id, channel));
         Some(conn)
     }
@@ -144,10 +148,7 @@ impl Links {
     pub(crate) fn forget_conn(&mut self, conn: ConnId) -> Option<(LinkId, Channel)> {
         let (id, channel) = self.by_conn.remove(&conn)?;
         if let Some(link) = self.links.get_mut(&id) {
-            match channel {
-                Channel::Command => link.command = None,
-                Channel::PubSub => link.pubsub = None,
-            }
+            *link.slot(channel) = None;
         }
         Some((id, channel))
     }

@@ -14,6 +14,7 @@ pub mod input;
 mod instance;
 mod link;
 mod monitor;
+mod news;
 mod params;
 mod quorum;
 mod registry;
