@@ -1,6 +1,5 @@
 //! The processes of the demo: three data nodes and three daemons.
 
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use tokio::time::{Instant, sleep};
 use super::error::Error;
 use super::find::Programs;
 use super::folder::{Folder, write};
+use super::ports::Port;
 use super::process::Process;
 
 /// The group's name in the sample file.
@@ -44,24 +44,14 @@ pub(super) struct Map {
 }
 
 impl Map {
-    /// Free ports for everything.
-    pub(super) fn free(admin: bool) -> Result<Self, Error> {
-        // All are held at the same time, so that no port comes twice.
-        let ports: Result<Vec<(TcpListener, u16)>, std::io::Error> = (0..3 * COUNT)
-            .map(|_| {
-                let listener = TcpListener::bind("127.0.0.1:0")?;
-                let port = listener.local_addr()?.port();
-                Ok((listener, port))
-            })
-            .collect();
-        let ports: Vec<u16> =
-            ports.map_err(|source| Error::Ports { source })?.into_iter().map(|(_, port)| port).collect();
-        let place = |name, index: usize, admin| Place { name, port: ports[index], admin };
-        let admin = |index: usize| admin.then(|| ports[index]);
-        Ok(Self {
+    /// What runs where. `ports` are three for the data nodes, three for the daemons and three for the daemons' admin servers.
+    fn new(ports: &[Port], admin: bool) -> Self {
+        let place = |name, index: usize, admin| Place { name, port: ports[index].number(), admin };
+        let admin = |index: usize| admin.then(|| ports[index].number());
+        Self {
             nodes: [place("n1", 0, None), place("n2", 1, None), place("n3", 2, None)],
             daemons: [place("v1", 3, admin(6)), place("v2", 4, admin(7)), place("v3", 5, admin(8))],
-        })
+        }
     }
 
     /// The data node at a port.
@@ -89,12 +79,14 @@ pub(super) struct Fleet {
     daemons: Vec<Member>,
     // Dropped last: the processes write into it.
     folder: Folder,
+    _ports: Vec<Port>,
 }
 
 impl Fleet {
     /// Folders and configuration files; nothing runs yet.
     pub(super) fn prepare(programs: Programs, keep: bool) -> Result<Self, Error> {
-        let map = Map::free(programs.own)?;
+        let ports = Port::reserve(3 * COUNT).map_err(|source| Error::Ports { source })?;
+        let map = Map::new(&ports, programs.own);
         let folder = Folder::new(keep)?;
         let member = |place: Place, text: String| {
             let folder = folder.folder(place.name)?;
@@ -107,7 +99,7 @@ impl Fleet {
         let daemons: Result<Vec<Member>, Error> =
             map.daemons.iter().map(|daemon| member(*daemon, daemon_config(*daemon, primary))).collect();
         let (nodes, daemons) = (nodes?, daemons?);
-        Ok(Self { programs, map, nodes, daemons, folder })
+        Ok(Self { programs, map, nodes, daemons, folder, _ports: ports })
     }
 
     /// Where everything is.
@@ -253,7 +245,7 @@ mod tests {
 
     #[test]
     fn no_port_comes_twice() {
-        let map = Map::free(true).unwrap();
+        let map = Map::new(&Port::reserve(3 * COUNT).unwrap(), true);
         let places = map.nodes.iter().chain(&map.daemons);
         let ports: Vec<u16> =
             places.flat_map(|place| std::iter::once(place.port).chain(place.admin)).collect();

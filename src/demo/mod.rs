@@ -13,6 +13,7 @@ mod find;
 mod fleet;
 mod folder;
 mod play;
+mod ports;
 mod process;
 mod scene;
 mod screen;

@@ -8,6 +8,8 @@ mod bind;
 mod clients;
 mod info;
 mod limits;
+#[path = "../support/ports.rs"]
+mod ports;
 mod protocol;
 mod pubsub;
 mod rights;

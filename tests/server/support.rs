@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, mpsc};
@@ -17,7 +17,9 @@ use vedette::config::{General, Identity};
 use vedette::core::action::Level;
 use vedette::core::ids::ClientId;
 use vedette::resp::{Reply, encode_request};
-use vedette::server::{Backend, BindError, Bound, Server, ServerConfig, ServerStats};
+use vedette::server::{Backend, Bound, Server, ServerConfig, ServerStats};
+
+use crate::ports::Port;
 
 /// How long anything may take before a test gives up. Nothing is judged by how long it took.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -111,8 +113,12 @@ pub(crate) fn user(words: &str) -> UserLine {
     UserLine { words: words.split(' ').map(Into::into).collect(), line: 1, text: words.into() }
 }
 
+/// A port that no other test takes until this process ends.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    let port = Port::reserve();
+    let number = port.number();
+    std::mem::forget(port);
+    number
 }
 
 impl Running {
@@ -127,19 +133,14 @@ impl Running {
     }
 
     pub(crate) fn identified(identity: Identity, change: impl Fn(&mut General)) -> Self {
-        // Somebody else may take a port between the look and the bind.
-        for _ in 0..50 {
-            let mut general = general();
-            general.port = free_port();
-            change(&mut general);
-            let (port, tls_port) = (general.port, general.tls.port);
-            match Server::bind(config(general, identity)) {
-                Ok(bound) => return Self::run(bound, port, tls_port),
-                Err(BindError::Port { .. }) => {}
-                Err(error) => panic!("{:?}", error.log_lines()),
-            }
+        let mut general = general();
+        general.port = free_port();
+        change(&mut general);
+        let (port, tls_port) = (general.port, general.tls.port);
+        match Server::bind(config(general, identity)) {
+            Ok(bound) => Self::run(bound, port, tls_port),
+            Err(error) => panic!("{:?}", error.log_lines()),
         }
-        panic!("no free port");
     }
 
     fn run(bound: Bound, port: u16, tls_port: u16) -> Self {

@@ -25,7 +25,7 @@ impl Port {
         let offset = u16::try_from(std::process::id() * 97 % u32::from(COUNT)).unwrap();
         for _ in 0..COUNT {
             let number = FIRST + (offset + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT) % COUNT;
-            let name = SocketAddr::from_abstract_name(format!("vedette-test-port-{number}")).unwrap();
+            let name = SocketAddr::from_abstract_name(format!("vedette-port-{number}")).unwrap();
             let Ok(reservation) = UnixListener::bind_addr(&name) else { continue };
             if TcpListener::bind(("0.0.0.0", number)).is_ok() && TcpListener::bind(("::", number)).is_ok() {
                 return Self { number, _reservation: reservation };
