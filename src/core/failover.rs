@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::action::{Action, FailoverReason, FailoverResult, Level, Observation, Phase};
 use super::address::Address;
+use super::ballot;
 use super::group::{Failover, Group, State, Which};
 use super::instance::{Instance, Reconf, Role};
 use super::link::Tag;
@@ -153,7 +154,7 @@ impl Group {
     fn wait_start(&mut self, cx: &mut Cx<'_>) -> bool {
         let Some(failover) = &self.failover else { return false };
         let votes = self.votes_for_me(failover.epoch, &cx.shared.my_id);
-        let needed = self.majority().max(usize::try_from(self.options.quorum).unwrap_or(usize::MAX));
+        let needed = ballot::needed(self.peers.len(), self.options.quorum);
         let elected = failover.own_vote_saved && (failover.forced || votes >= needed);
         if !elected {
             let patience = cx.shared.params.election_timeout().min(self.options.failover_timeout);

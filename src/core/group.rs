@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::address::Address;
+use super::ballot::{self, Ballot};
 use super::ids::{GroupName, SaveNo};
 use super::instance::{Instance, Kind};
 use super::time::Time;
@@ -110,9 +111,8 @@ pub(crate) struct Group {
     /// Objectively down since.
     pub(crate) odown_since: Option<Time>,
     pub(crate) config_epoch: u64,
-    /// The last vote given: for whom (lost at a restart), at which epoch (kept).
-    pub(crate) leader: Option<String>,
-    pub(crate) leader_epoch: u64,
+    /// The last vote given.
+    pub(crate) ballot: Ballot,
     /// Start of the last attempt, one's own or one voted for; spaces attempts.
     pub(crate) attempt_at: Option<Time>,
     /// The start for which the wait was already logged.
@@ -179,7 +179,7 @@ impl Group {
 
     /// Votes needed: a majority of all known daemons, this one included, dead ones too.
     pub(crate) fn majority(&self) -> usize {
-        self.peers.len().div_ceil(2) + 1
+        ballot::majority(self.peers.len())
     }
 
     /// The word to send for a command.

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::action::{Actions, Level};
 use super::address::{Address, Lookup};
+use super::ballot::raise;
 use super::engine::{Engine, Waiting};
 use super::group::{Adoption, Group, GroupId, Which};
 use super::instance::Instance;
@@ -152,8 +153,7 @@ impl Engine {
         if !parts.groups.get(&id).is_some_and(|group| group.peers.contains_key(hello.run_id)) {
             return;
         }
-        if hello.epoch > cx.shared.current_epoch {
-            cx.shared.current_epoch = hello.epoch;
+        if raise(&mut cx.shared.current_epoch, hello.epoch) {
             cx.save();
             cx.own_event(Level::Warning, "+new-epoch", hello.epoch.to_string());
         }
@@ -242,7 +242,7 @@ impl Group {
         if hello.config_epoch <= newest || !reachable(&primary) {
             return;
         }
-        cx.shared.current_epoch = cx.shared.current_epoch.max(hello.config_epoch);
+        raise(&mut cx.shared.current_epoch, hello.config_epoch);
         let save = cx.save();
         self.adoption = Some(Adoption {
             from: hello.run_id.to_owned(),

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::address::Address;
+use super::ballot::Ballot;
 use super::link::{Link, LinkId};
 use super::time::Time;
 
@@ -117,8 +118,7 @@ pub(crate) struct Peer {
     /// It is to be asked sooner than its turn comes.
     pub(crate) urgent: bool,
     /// The vote that it says it gave.
-    pub(crate) leader: Option<String>,
-    pub(crate) leader_epoch: u64,
+    pub(crate) ballot: Ballot,
 }
 
 impl Peer {
@@ -129,8 +129,7 @@ impl Peer {
             answered_at: None,
             asked_at: None,
             urgent: false,
-            leader: None,
-            leader_epoch: 0,
+            ballot: Ballot::restored(0),
         }
     }
 }

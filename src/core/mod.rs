@@ -2,6 +2,7 @@
 
 pub mod action;
 mod address;
+pub mod ballot;
 mod commands;
 mod engine;
 mod failover;
@@ -18,6 +19,7 @@ mod news;
 mod params;
 mod quorum;
 mod registry;
+pub mod saves;
 mod scripts;
 mod select;
 pub mod settings;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::action::{Level, Observation, Phase};
+use super::ballot::Ballot;
 use super::group::{Group, Which};
 use super::instance::Instance;
 use super::link::{MAX_PENDING, Tag};
@@ -91,7 +92,7 @@ impl Group {
         self.era += 1;
         for peer in self.peers.values_mut().filter_map(Instance::peer_mut) {
             peer.says_down = false;
-            peer.leader = None;
+            peer.ballot.leader = None;
             peer.answered_at = None;
             peer.asked_at = None;
             peer.urgent = false;
@@ -106,7 +107,7 @@ impl Group {
             let end = answered_at + patience;
             if end <= cx.now {
                 peer.says_down = false;
-                peer.leader = None;
+                peer.ballot.leader = None;
                 peer.answered_at = None;
             } else {
                 next = Some(next.map_or(end, |next| next.min(end)));
@@ -171,9 +172,8 @@ impl Group {
             return;
         }
         let leader = String::from_utf8_lossy(leader).into_owned();
-        let news = peer.leader_epoch != epoch || peer.leader.as_deref() != Some(&leader);
-        peer.leader = Some(leader.clone());
-        peer.leader_epoch = epoch;
+        let news = !peer.ballot.is_for(&leader, epoch);
+        peer.ballot = Ballot { leader: Some(leader.clone()), epoch };
         if news && let Which::Peer(run_id) = which {
             cx.log(Level::Notice, Some(self), format!("{run_id} voted for {leader} {epoch}"));
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::action::{Actions, Level};
 use super::address::Address;
+use super::ballot::Ballot;
 use super::engine::{Engine, Owner, address};
 use super::group::{Group, GroupId, Options, Which};
 use super::instance::{DataNode, Instance, Kind, Role};
@@ -43,8 +44,7 @@ impl Engine {
             peers: BTreeMap::new(),
             odown_since: None,
             config_epoch: settings.config_epoch,
-            leader: None,
-            leader_epoch: settings.leader_epoch,
+            ballot: Ballot::restored(settings.leader_epoch),
             attempt_at: None,
             delay_logged_for: None,
             turn_at: None,
@@ -149,7 +149,7 @@ impl Group {
             auth_user: options.auth_user.clone(),
             reboot_down_after: options.reboot_down_after,
             config_epoch,
-            leader_epoch: self.leader_epoch,
+            leader_epoch: self.ballot.epoch,
             known_replicas,
             known_sentinels: known_sentinels.filter(|known| legible(&known.addr)).collect(),
             renamed_commands: options.renamed.clone(),
@@ -261,7 +261,7 @@ impl Group {
             link.tried_at = None;
         }
         self.odown_since = None;
-        self.leader = None;
+        self.ballot.leader = None;
         self.attempt_at = None;
         self.turn_at = None;
         self.adoption = None;

@@ -1,6 +1,6 @@
 //! What all groups share, and the context in which a group's rules run.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use super::ids::{ClientId, SaveNo};
 use super::input::Secret;
 use super::link::{LinkId, Links, Tag};
 use super::params::Params;
+use super::saves::Saves;
 use super::scripts::Scripts;
 use super::settings::Node;
 use super::spread::Spread;
@@ -31,19 +32,6 @@ pub(crate) enum Deferred {
     Commit { group: GroupId, epoch: u64 },
     /// A configuration heard from a peer: it may be followed.
     Adopt { group: GroupId },
-}
-
-/// Numbers of the saves and what waits for them.
-#[derive(Debug, Default)]
-pub(crate) struct Saves {
-    next: u64,
-    /// Epoch at the time of each request that is under way.
-    under_way: VecDeque<(SaveNo, u64)>,
-    pub(crate) deferred: VecDeque<(SaveNo, Deferred)>,
-    /// The newest request that holds a vote or an epoch, until it is answered.
-    pub(crate) vote: Option<SaveNo>,
-    /// The last vote or epoch did not reach the disk, and nothing has since.
-    pub(crate) vote_failed: bool,
 }
 
 /// See the module.
@@ -71,7 +59,7 @@ pub(crate) struct Shared {
     pub(crate) scripts: Scripts,
     pub(crate) tilt: Tilt,
     pub(crate) spread: Spread,
-    pub(crate) saves: Saves,
+    pub(crate) saves: Saves<Deferred>,
     pub(crate) crash_after_election: bool,
     pub(crate) crash_after_promotion: bool,
     /// The process was just held up: replies that wait in its sockets are read before anything is called down.
@@ -108,23 +96,20 @@ impl Cx<'_> {
 
     /// Asks for a save of the whole state.
     pub(crate) fn save(&mut self) -> SaveNo {
-        let saves = &mut self.shared.saves;
-        saves.next += 1;
-        let save = SaveNo(saves.next);
-        saves.under_way.push_back((save, self.shared.current_epoch));
+        let save = self.shared.saves.ask(self.shared.current_epoch);
         self.out.push(Action::Persist { save });
         save
     }
 
     /// Asks for a save that holds a vote or an epoch: answers that show either wait for it.
     pub(crate) fn save_vote(&mut self) -> SaveNo {
-        let save = self.save();
-        self.shared.saves.vote = Some(save);
+        let save = self.shared.saves.ask_for_vote(self.shared.current_epoch);
+        self.out.push(Action::Persist { save });
         save
     }
 
     pub(crate) fn after(&mut self, save: SaveNo, what: Deferred) {
-        self.shared.saves.deferred.push_back((save, what));
+        self.shared.saves.after(save, what);
     }
 
     pub(crate) fn reply(&mut self, client: ClientId, reply: Reply) {
@@ -245,36 +230,6 @@ impl Cx<'_> {
     /// The local address of the command connection to an instance: what peers can reach this daemon by.
     pub(crate) fn local_ip(&self, link: LinkId) -> Option<IpAddr> {
         self.shared.links.get(link).and_then(|link| link.command.as_ref()).and_then(|conn| conn.local)
-    }
-}
-
-impl Saves {
-    /// Whether that request is still unanswered.
-    pub(crate) fn is_waiting(&self, save: SaveNo) -> bool {
-        self.under_way.iter().any(|(waiting, _)| *waiting == save)
-    }
-
-    /// Takes what waited for the saves up to `upto`; the highest epoch that they were asked at.
-    pub(crate) fn answered(&mut self, upto: SaveNo, ok: bool) -> (Vec<Deferred>, Option<u64>) {
-        let mut epoch = None;
-        while let Some(&(save, at)) = self.under_way.front()
-            && save <= upto
-        {
-            epoch = Some(at);
-            self.under_way.pop_front();
-        }
-        if self.vote.is_some_and(|vote| vote <= upto) {
-            self.vote = None;
-            self.vote_failed = !ok;
-        }
-        self.vote_failed &= !ok;
-        let mut done = Vec::new();
-        let mut rest = VecDeque::new();
-        for (save, what) in self.deferred.drain(..) {
-            if save <= upto { done.push(what) } else { rest.push_back((save, what)) }
-        }
-        self.deferred = rest;
-        (done, epoch.filter(|_| ok))
     }
 }
 

@@ -1,6 +1,7 @@
 //! One vote per group and epoch, on the disk before it is given.
 
 use super::action::{Actions, Level, Observation};
+use super::ballot::{Telling, telling, votes};
 use super::engine::Engine;
 use super::group::Group;
 use super::ids::{ClientId, SaveNo};
@@ -46,18 +47,17 @@ impl Engine {
         }
         group.vote(epoch, run_id, &mut cx);
         // After a restart only the epoch of the last vote is known.
-        let given = (group.leader.clone().unwrap_or_else(nobody), group.leader_epoch);
+        let given = (group.ballot.leader.clone().unwrap_or_else(nobody), group.ballot.epoch);
         let reply = answer(down, Some(given));
-        if cx.shared.saves.vote_failed && cx.shared.saves.vote.is_none() {
-            cx.save_vote();
-        }
-        match cx.shared.saves.vote {
-            Some(save) => {
-                let failed = answer(down, None);
-                cx.after(save, Deferred::Answer { client, saved: reply, failed });
+        let save = match telling(&cx.shared.saves) {
+            Telling::Now => {
+                cx.reply(client, reply);
+                return;
             }
-            None => cx.reply(client, reply),
-        }
+            Telling::After(save) => save,
+            Telling::AfterNewSave => cx.save_vote(),
+        };
+        cx.after(save, Deferred::Answer { client, saved: reply, failed: answer(down, None) });
     }
 }
 
@@ -77,17 +77,13 @@ fn answer(down: bool, vote: Option<(String, u64)>) -> Reply {
 impl Group {
     /// Votes if this epoch's vote is still free. The save that the vote waits for, if one was given.
     pub(crate) fn vote(&mut self, epoch: u64, run_id: &str, cx: &mut Cx<'_>) -> Option<SaveNo> {
-        let mut save = None;
-        if epoch > cx.shared.current_epoch {
-            cx.shared.current_epoch = epoch;
-            save = Some(cx.save_vote());
+        let cast = self.ballot.cast(&mut cx.shared.current_epoch, epoch, run_id);
+        // One write serves both: it takes the state as it is when it begins, which is after this input.
+        let save = (cast.new_epoch || cast.voted).then(|| cx.save_vote());
+        if cast.new_epoch {
             cx.own_event(Level::Warning, "+new-epoch", epoch.to_string());
         }
-        if self.leader_epoch < epoch && cx.shared.current_epoch <= epoch {
-            self.leader = Some(run_id.to_owned());
-            self.leader_epoch = epoch;
-            // One write serves both: it takes the state as it is when it begins, which is after this input.
-            save = save.or_else(|| Some(cx.save_vote()));
+        if cast.voted {
             cx.group_event(Level::Warning, "+vote-for-leader", self, format!("{run_id} {epoch}"));
             cx.observe(Observation::Vote);
             if run_id != cx.shared.my_id {
@@ -104,11 +100,7 @@ impl Group {
 
     /// Votes that this daemon has in its own attempt's epoch, its own included.
     pub(crate) fn votes_for_me(&self, epoch: u64, my_id: &str) -> usize {
-        let own = self.leader_epoch == epoch && self.leader.as_deref() == Some(my_id);
-        let others = self.peers.values().filter_map(Instance::peer);
-        usize::from(own)
-            + others
-                .filter(|peer| peer.leader_epoch == epoch && peer.leader.as_deref() == Some(my_id))
-                .count()
+        let told = self.peers.values().filter_map(Instance::peer).map(|peer| &peer.ballot);
+        votes(&self.ballot, told, my_id, epoch)
     }
 }

@@ -89,6 +89,6 @@ fn replica(row: &mut Row, data: &DataNode) {
 
 fn peer(row: &mut Row, peer: &Peer, now: Time) {
     row.number("last-hello-message", now.millis_since(peer.hello_at));
-    row.text("voted-leader", peer.leader.as_deref().unwrap_or("?"));
-    row.number("voted-leader-epoch", peer.leader_epoch);
+    row.text("voted-leader", peer.ballot.leader.as_deref().unwrap_or("?"));
+    row.number("voted-leader-epoch", peer.ballot.epoch);
 }
