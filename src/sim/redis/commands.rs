@@ -12,6 +12,32 @@ impl FakeRedis {
         effects: &mut Vec<Effect>,
     ) -> bool {
         self.pass(now);
+        self.serve_held(now, effects);
+        let Some(state) = self.clients.get_mut(&client) else { return true };
+        let words = upper(args);
+        if !state.held.is_empty() || (self.paused_until.is_some() && words.starts_with("PUBLISH")) {
+            state.held.push_back(args.to_vec());
+            return true;
+        }
+        let known = self.serve(client, args, now, effects);
+        // What was just served may have ended the pause.
+        self.serve_held(now, effects);
+        known
+    }
+
+    /// Goes on with what a pause held back, once it is over.
+    pub(super) fn serve_held(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        while self.paused_until.is_none() {
+            let Some((client, args)) =
+                self.clients.iter_mut().find_map(|(key, state)| Some((*key, state.held.pop_front()?)))
+            else {
+                return;
+            };
+            self.serve(client, &args, now, effects);
+        }
+    }
+
+    fn serve(&mut self, client: ClientKey, args: &[Bytes], now: Time, effects: &mut Vec<Effect>) -> bool {
         let Some(state) = self.clients.get_mut(&client) else { return true };
         let words = upper(args);
         let allowed =
@@ -79,6 +105,11 @@ impl FakeRedis {
                 Reply::OK
             }
             "CLIENT" if words.starts_with("CLIENT SETNAME") => Reply::OK,
+            "CLIENT" if words.starts_with("CLIENT PAUSE ") => self.pause(&words, now),
+            "CLIENT" if words == "CLIENT UNPAUSE" => {
+                self.paused_until = None;
+                Reply::OK
+            }
             "CLIENT" => self.client_kill(client, &words, effects),
             "PUBLISH" => self.publish(args, effects),
             "SUBSCRIBE" => self.subscribe(client, args),
@@ -124,6 +155,17 @@ impl FakeRedis {
         } else {
             Reply::Simple("OK Already connected to specified master".into())
         }
+    }
+
+    fn pause(&mut self, words: &str, now: Time) -> Reply {
+        let millis = words.strip_prefix("CLIENT PAUSE ").and_then(|rest| rest.strip_suffix(" WRITE"));
+        let Some(millis) = millis.and_then(|millis| millis.parse().ok()) else {
+            return Reply::err("ERR timeout is not an integer or out of range");
+        };
+        // A shorter pause doesn't end a longer one.
+        let until = now + Duration::from_millis(millis);
+        self.paused_until = Some(self.paused_until.map_or(until, |earlier| earlier.max(until)));
+        Reply::OK
     }
 
     fn client_kill(&mut self, caller: ClientKey, words: &str, effects: &mut Vec<Effect>) -> Reply {
@@ -200,8 +242,8 @@ impl FakeRedis {
     }
 }
 
-/// What Sentinel's documentation lets its user do on a data node.
-const LISTED: [&str; 13] = [
+/// What Sentinel's documentation lets its user do on a data node, and what a planned switchover needs beside.
+const LISTED: [&str; 15] = [
     "MULTI",
     "SLAVEOF",
     "PING",
@@ -213,6 +255,8 @@ const LISTED: [&str; 13] = [
     "INFO",
     "CLIENT SETNAME",
     "CLIENT KILL",
+    "CLIENT PAUSE",
+    "CLIENT UNPAUSE",
     "SCRIPT KILL",
     "AUTH",
 ];

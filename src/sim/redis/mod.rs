@@ -117,6 +117,8 @@ pub(crate) struct FakeRedis {
     backlog: VecDeque<(u64, Item)>,
     loading_until: Option<Time>,
     busy: Option<Busy>,
+    /// CLIENT PAUSE WRITE: writes and PUBLISH wait until then.
+    paused_until: Option<Time>,
     clients: BTreeMap<ClientKey, Client>,
     next_ping_at: Time,
 }
@@ -165,6 +167,8 @@ struct Client {
     /// Queued words inside MULTI; `None` outside.
     queued: Option<Vec<Vec<Bytes>>>,
     queue_failed: bool,
+    /// Requests from the first that a pause holds back on: one connection is served in order.
+    held: VecDeque<Vec<Bytes>>,
 }
 
 /// A replica as its primary sees it.
@@ -214,6 +218,7 @@ impl FakeRedis {
             backlog: VecDeque::new(),
             loading_until: (!loading.is_zero()).then(|| now + loading),
             busy: None,
+            paused_until: None,
             clients: BTreeMap::new(),
             next_ping_at: now + PING_EVERY,
         }
@@ -245,10 +250,11 @@ impl FakeRedis {
         self.busy = Some(Busy { until, killable });
     }
 
-    /// A client writes. True when it was acknowledged.
+    /// A client writes. True when it was acknowledged. One that a pause holds back gives up waiting.
     pub(crate) fn write(&mut self, id: u32, now: Time, effects: &mut Vec<Effect>) -> bool {
         self.pass(now);
-        if self.loading_until.is_some() || self.busy.is_some() || self.role != Role::Primary {
+        let held = self.loading_until.is_some() || self.busy.is_some() || self.paused_until.is_some();
+        if held || self.role != Role::Primary {
             return false;
         }
         self.data.push(id);
@@ -285,8 +291,8 @@ impl FakeRedis {
 
     /// When [`FakeRedis::timer`] has something to do.
     pub(crate) fn next_deadline(&self) -> Option<Time> {
-        let mut next =
-            [self.loading_until, self.busy.as_ref().map(|busy| busy.until)].into_iter().flatten().min();
+        let busy_until = self.busy.as_ref().map(|busy| busy.until);
+        let mut next = [self.loading_until, busy_until, self.paused_until].into_iter().flatten().min();
         let mut offer = |at: Time| next = Some(next.map_or(at, |next: Time| next.min(at)));
         let mut feeding = false;
         for client in self.clients.values() {
@@ -317,6 +323,9 @@ impl FakeRedis {
         }
         if self.busy.as_ref().is_some_and(|busy| busy.until <= now) {
             self.busy = None;
+        }
+        if self.paused_until.is_some_and(|until| until <= now) {
+            self.paused_until = None;
         }
     }
 }

@@ -6,6 +6,7 @@ impl FakeRedis {
     /// Time has passed.
     pub(crate) fn timer(&mut self, now: Time, effects: &mut Vec<Effect>) {
         self.pass(now);
+        self.serve_held(now, effects);
         let ready: Vec<ClientKey> = self
             .clients
             .iter()

@@ -280,3 +280,27 @@ fn a_silent_primary_is_given_up() {
     assert!(rig.info(1).contains("master_link_status:down\r\n"));
     assert!(rig.info(1).contains("master_link_down_since_seconds:0\r\n"));
 }
+
+#[test]
+fn a_pause_holds_writes_and_publish_back_and_what_comes_behind_them() {
+    let mut rig = Rig::replicated(2);
+    rig.nodes[0].accept(2);
+    assert_eq!(rig.ask(0, 1, "CLIENT PAUSE 500 WRITE"), Reply::OK);
+    assert!(!rig.write(0, 7), "not while it lasts");
+    assert_eq!(rig.ask(0, 1, "PING"), Reply::Simple("PONG".into()));
+    let mut effects = Vec::new();
+    for text in ["PUBLISH a b", "PING"] {
+        assert!(rig.nodes[0].request(2, &words(text), rig.now, &mut effects));
+    }
+    assert!(effects.is_empty(), "{effects:?}");
+    assert!(rig.nodes[0].request(1, &words("CLIENT UNPAUSE"), rig.now, &mut effects));
+    let replies: Vec<ClientKey> = effects
+        .iter()
+        .filter_map(|effect| if let Effect::Reply(client, _) = effect { Some(*client) } else { None })
+        .collect();
+    assert_eq!(replies, [1, 2, 2]);
+    assert!(rig.write(0, 8));
+    assert_eq!(rig.ask(0, 1, "CLIENT PAUSE 500 WRITE"), Reply::OK);
+    rig.pass(600);
+    assert!(rig.write(0, 9), "it ends by itself");
+}
