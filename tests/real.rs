@@ -16,6 +16,8 @@ mod attack;
 mod disk;
 #[path = "real/failover.rs"]
 mod failover;
+#[path = "real/groups.rs"]
+mod groups;
 #[path = "real/hostile.rs"]
 mod hostile;
 #[path = "real/metrics.rs"]

@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 #![allow(clippy::disallowed_methods, clippy::wildcard_enum_match_arm)]
 
+pub(crate) mod fake;
 pub(crate) mod group;
 pub(crate) mod node;
 pub(crate) mod poll;
@@ -20,6 +21,7 @@ pub(crate) mod sentinel;
 pub(crate) mod tls;
 pub(crate) mod writer;
 
+pub(crate) use fake::FakeFleet;
 pub(crate) use group::{Group, Spec};
 pub(crate) use node::Node;
 pub(crate) use poll::{eventually, poll, rounds};
