@@ -49,7 +49,7 @@ unit: ## unit and documentation tests
 	$(CARGO) test $(FEATURES) --test fence --test documents --test server
 
 simulation: ## seeded runs of several cores in a virtual world
-	$(CARGO) test $(FEATURES) --test simulation
+	$(CARGO) test --profile sim $(FEATURES) --test simulation
 
 real: build ## against real redis-server, redis-sentinel and exporters
 	$(CARGO) test $(FEATURES) --test real -- --test-threads $(TEST_THREADS)
@@ -63,7 +63,7 @@ conformance: build ## Redis's own Tcl suite, plain and TLS; REPEAT=5 for five in
 	REPEAT=$(REPEAT) tests/conformance/run
 
 soak: build ## the same scenarios in numbers: VEDETTE_TEST_ROUNDS times, many seeds, five conformance runs
-	VEDETTE_SIM_RUNS=$${VEDETTE_SIM_RUNS:-20000} $(CARGO) test $(FEATURES) --test simulation
+	VEDETTE_SIM_RUNS=$${VEDETTE_SIM_RUNS:-1000000} $(CARGO) test --profile sim $(FEATURES) --test simulation -- --nocapture
 	VEDETTE_TEST_ROUNDS=$${VEDETTE_TEST_ROUNDS:-20} $(CARGO) test $(FEATURES) --test real -- --test-threads $(TEST_THREADS)
 	REPEAT=5 tests/conformance/run
 

@@ -1,7 +1,8 @@
 //! Several engines, model data nodes, a virtual network and clock: some thousand runs, each from one seed.
 //!
-//! `VEDETTE_SIM_SEED=N` plays one seed, `VEDETTE_SIM_RUNS=N` so many from there on. What fails prints the command
-//! that repeats it; `VEDETTE_SIM_TRACE=FILE` beside it writes the whole trace there.
+//! `VEDETTE_SIM_SEED=N` plays one seed, `VEDETTE_SIM_RUNS=N` so many, `VEDETTE_SIM_FROM=N` from that seed on: a long run
+//! tells now and then up to which seed all is well, and is taken up again there. What fails prints the command that
+//! repeats it; `VEDETTE_SIM_TRACE=FILE` beside it writes the whole trace there.
 #![cfg(feature = "sim")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
@@ -13,7 +14,9 @@ use std::thread;
 use vedette::sim::{Figures, Keep, Outcome, Plan, run, shrink};
 
 /// Seeds that every `make test` plays.
-const RUNS: u64 = 2_000;
+const RUNS: u64 = 10_000;
+/// How often a long run tells how far it is.
+const TELL_EVERY: u64 = 10_000;
 /// Lines of the trace that a failure shows.
 const TAIL: usize = 200;
 
@@ -24,10 +27,10 @@ fn number(name: &str) -> Option<u64> {
 
 /// The first seed and how many.
 fn seeds() -> (u64, u64) {
-    match (number("VEDETTE_SIM_SEED"), number("VEDETTE_SIM_RUNS")) {
-        (Some(seed), runs) => (seed, runs.unwrap_or(1)),
-        (None, runs) => (1, runs.unwrap_or(RUNS)),
+    if let Some(seed) = number("VEDETTE_SIM_SEED") {
+        return (seed, 1);
     }
+    (number("VEDETTE_SIM_FROM").unwrap_or(1), number("VEDETTE_SIM_RUNS").unwrap_or(RUNS))
 }
 
 /// Plays a seed; a panic inside is a failure with a seed as any other.
@@ -63,7 +66,7 @@ fn report(seed: u64, rule: &str, what: Option<&str>) -> String {
     }
     let _ = write!(
         text,
-        "\n\nRepeat it: VEDETTE_SIM_SEED={seed} cargo test --features sim --test simulation -- --nocapture\n"
+        "\n\nRepeat it: VEDETTE_SIM_SEED={seed} cargo test --profile sim --features sim --test simulation -- --nocapture\n"
     );
     text
 }
@@ -140,12 +143,17 @@ fn the_rules_hold_in_every_run_and_the_fleet_heals() {
     let (first, runs) = seeds();
     let next = AtomicU64::new(first);
     let failed = AtomicBool::new(false);
+    let threads = thread::available_parallelism().map_or(1, usize::from);
     let work = || {
         let mut sum = Sum::default();
         while !failed.load(Ordering::Relaxed) {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= first + runs {
                 break;
+            }
+            // The seeds before it are done but for the few that the other threads are at.
+            if seed > first && (seed - first).is_multiple_of(TELL_EVERY) {
+                println!("the rules held for {} seeds from {first} on", seed - first - threads as u64);
             }
             match play(seed) {
                 Ok(outcome) => sum.add(&outcome.figures),
@@ -157,7 +165,6 @@ fn the_rules_hold_in_every_run_and_the_fleet_heals() {
         }
         Ok(sum)
     };
-    let threads = thread::available_parallelism().map_or(1, usize::from);
     let results: Vec<Result<Sum, String>> = thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         workers.into_iter().map(|worker| worker.join().unwrap()).collect()
