@@ -123,7 +123,7 @@ fn the_readme_names_directives_that_exist() {
         quoted(&text).filter_map(|words| words.strip_prefix("vedette ")?.split(' ').next()).collect();
     let subcommands = BTreeSet::from(["demo", "man", "completions", "/etc/redis/sentinel.conf"]);
     let directives: Vec<&str> = named.difference(&subcommands).copied().collect();
-    assert_eq!(directives.len(), 7, "{directives:?}");
+    assert_eq!(directives.len(), 8, "{directives:?}");
     for name in directives {
         let complaint = Directives::default().set(name, &[]).unwrap_err();
         assert!(complaint.starts_with(&format!("vedette {name} takes")), "{complaint}");

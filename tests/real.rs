@@ -16,6 +16,8 @@ mod attack;
 mod disk;
 #[path = "real/failover.rs"]
 mod failover;
+#[path = "real/fastdown.rs"]
+mod fastdown;
 #[path = "real/groups.rs"]
 mod groups;
 #[path = "real/hostile.rs"]

@@ -1,7 +1,9 @@
 //! The `vedette NAME ...` lines: directives that Sentinel doesn't have.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::Identity;
 use crate::core::ids::GroupName;
@@ -18,6 +20,8 @@ pub struct Directives {
     pub identity: Option<Identity>,
     /// `auth-pass-file`, `auth-user-file`, `sentinel-pass-file`.
     pub credential_files: Vec<CredentialFile>,
+    /// `fast-down-after-milliseconds` by group; zero is off.
+    pub fast_down_after: BTreeMap<GroupName, Duration>,
 }
 
 /// Form of the log's lines.
@@ -67,12 +71,21 @@ impl Directives {
             ("auth-pass-file", [name, path]) => self.credential(Secret::AuthPass(group(name)), path)?,
             ("auth-user-file", [name, path]) => self.credential(Secret::AuthUser(group(name)), path)?,
             ("sentinel-pass-file", [path]) => self.credential(Secret::SentinelPass, path)?,
+            ("fast-down-after-milliseconds", [name, millis]) => {
+                let millis = millis.parse().map_err(|_| {
+                    format!("vedette fast-down-after-milliseconds needs milliseconds, not '{millis}'")
+                })?;
+                self.fast_down_after.insert(GroupName::from(*name), Duration::from_millis(millis));
+            }
             ("coordination", [word]) if word.eq_ignore_ascii_case("peers") => {}
             ("coordination", [word]) => {
                 return Err(format!("this version coordinates by peers only, not by '{word}'"));
             }
             ("admin" | "log-format" | "identity" | "coordination" | "sentinel-pass-file", _) => {
                 return Err(format!("vedette {name} takes one value"));
+            }
+            ("fast-down-after-milliseconds", _) => {
+                return Err(format!("vedette {name} takes a master name and milliseconds"));
             }
             ("auth-pass-file" | "auth-user-file", _) => {
                 return Err(format!("vedette {name} takes a master name (or *) and a path"));
@@ -117,12 +130,17 @@ mod tests {
             "auth-pass-file one /run/one",
             "sentinel-pass-file /run/peer",
             "coordination peers",
+            "fast-down-after-milliseconds one 100",
+            "fast-down-after-milliseconds two 0",
         ] {
             set(&mut own, line).unwrap();
         }
         assert_eq!(own.admin, Some("127.0.0.1:9355".parse().unwrap()));
         assert_eq!(own.log_format, LogFormat::Json);
         assert_eq!(own.identity, Some(Identity::Valkey80));
+        let fast = [("one", 100), ("two", 0)]
+            .map(|(name, millis)| (GroupName::from(name), Duration::from_millis(millis)));
+        assert_eq!(own.fast_down_after, BTreeMap::from(fast));
         let targets: Vec<_> =
             own.credential_files.iter().map(|file| (file.target.clone(), file.path.clone())).collect();
         assert_eq!(
@@ -144,6 +162,8 @@ mod tests {
             "identity redis",
             "coordination kubernetes",
             "switchover safe",
+            "fast-down-after-milliseconds one",
+            "fast-down-after-milliseconds one -1",
             "nosuch 1",
         ] {
             assert!(set(&mut Directives::default(), line).is_err(), "{line}");

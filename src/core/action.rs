@@ -182,6 +182,8 @@ pub enum Observation {
     },
     /// A vote was given.
     Vote,
+    /// A primary counts as down by the evidence of `fast-down-after-milliseconds`.
+    FastDown,
     /// The core was driven late: how much after its deadline.
     Late(Duration),
 }

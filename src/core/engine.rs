@@ -149,7 +149,9 @@ impl Engine {
         match input {
             Input::Timer => {}
             Input::Connected { conn, local } => self.connected(conn, local),
-            Input::Disconnected { conn, error } => self.disconnected(conn, &error, now, out),
+            Input::Disconnected { conn, error, refused } => {
+                self.disconnected(conn, &error, refused, now, out);
+            }
             Input::Frame { conn, reply } => self.frame(conn, reply, now, out),
             Input::Command { client, args } => self.command(client, args, now, out),
             Input::Persisted { upto, ok } => self.persisted(upto, ok, now, out),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::address::Address;
 use super::ballot::{self, Ballot};
+use super::fastdown::FastDown;
 use super::ids::{GroupName, SaveNo};
 use super::instance::{Instance, Kind};
 use super::time::Time;
@@ -39,6 +40,8 @@ pub(crate) struct Options {
     pub(crate) auth_pass: Option<String>,
     pub(crate) auth_user: Option<String>,
     pub(crate) reboot_down_after: Duration,
+    /// Zero: off.
+    pub(crate) fast_down_after: Duration,
     /// Lower-case command, the word to send instead.
     pub(crate) renamed: Vec<(String, String)>,
 }
@@ -110,6 +113,8 @@ pub(crate) struct Group {
     pub(crate) peers: BTreeMap<String, Instance>,
     /// Objectively down since.
     pub(crate) odown_since: Option<Time>,
+    /// Evidence by which the primary counts as down before down-after is over.
+    pub(crate) fast: FastDown,
     pub(crate) config_epoch: u64,
     /// The last vote given.
     pub(crate) ballot: Ballot,

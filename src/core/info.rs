@@ -119,6 +119,7 @@ impl Group {
                 data.primary_changed_at = cx.now;
             }
         }
+        self.reported(which, cx);
         self.recognise(which, &facts, cx);
         if *which == Which::Primary && self.blind_until.is_none_or(|until| cx.now >= until) {
             self.discover(&facts, cx, owners);

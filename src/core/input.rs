@@ -25,6 +25,8 @@ pub enum Input {
         conn: ConnId,
         /// The system's words, for the log.
         error: String,
+        /// It was never made: something at the address said that nobody listens there.
+        refused: bool,
     },
     /// One reply or message arrived on a connection. Replies come in the order of the requests.
     Frame {

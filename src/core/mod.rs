@@ -6,6 +6,7 @@ pub mod ballot;
 mod commands;
 mod engine;
 mod failover;
+mod fastdown;
 pub mod glob;
 mod group;
 mod hello;

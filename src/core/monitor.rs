@@ -43,16 +43,15 @@ impl Group {
         }
         let (command_missing, pubsub_missing) =
             (link.command.is_none(), link.data_node && link.pubsub.is_none());
-        if let Some(tried_at) = link.tried_at {
-            let period = cx.shared.params.ping_period();
-            if !cx.due(tried_at + period, "reconnect") {
-                return;
-            }
+        if let Some(tried_at) = link.tried_at
+            && !cx.due(tried_at + self.retry_period(which, cx), "reconnect")
+        {
+            return;
         }
         if let Some(link) = cx.shared.links.get_mut(id) {
             link.tried_at = Some(cx.now);
         }
-        cx.wake_at(cx.now + cx.shared.params.ping_period(), "reconnect");
+        cx.wake_at(cx.now + self.retry_period(which, cx), "reconnect");
         if command_missing || instance.address.ip.is_none() {
             let host = instance.address.host.clone();
             if let Lookup::Ip(ip) = cx.lookup(&host)
@@ -69,6 +68,11 @@ impl Group {
         if pubsub_missing {
             self.connect(which, id, Channel::PubSub, cx);
         }
+    }
+
+    fn retry_period(&self, which: &Which, cx: &Cx<'_>) -> Duration {
+        let period = cx.shared.params.ping_period();
+        self.retry_pace(which, cx).map_or(period, |pace| pace.min(period))
     }
 
     fn connect(&self, which: &Which, id: LinkId, channel: Channel, cx: &mut Cx<'_>) {
@@ -203,6 +207,7 @@ impl Group {
             let awaited = self.failover.as_ref().is_some_and(|failover| {
                 failover.state == State::WaitPromotion && failover.promoted.as_deref() == Some(&instance.name)
             });
+            period = self.evidence_pace(instance, cx).map_or(period, |pace| pace.min(period));
             if awaited || matches!(data.reconf, Reconf::Sent(_) | Reconf::InProgress) {
                 period = period.min(WATCHED_INFO);
             }
@@ -255,7 +260,8 @@ impl Group {
             }
         }
         let first = deadlines.into_iter().min();
-        let down = first.is_some_and(|at| cx.due(at, "down-after"));
+        let down = first.is_some_and(|at| cx.due(at, "down-after"))
+            || (*which == Which::Primary && self.fast.down());
         if down && !instance.is_down() {
             if !cx.due(cx.shared.judge_after, "held up") {
                 return;

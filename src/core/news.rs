@@ -11,19 +11,34 @@ use crate::resp::Reply;
 impl Engine {
     pub(super) fn connected(&mut self, conn: ConnId, local: std::net::IpAddr) {
         let Some((id, channel)) = self.shared.links.find(conn) else { return };
+        if let Some(Owner::Node(group, Which::Primary)) = self.owners.get(&id)
+            && let Some(group) = self.groups.get_mut(group)
+        {
+            group.fast.contradict();
+        }
         if let Some(conn) = self.shared.links.get_mut(id).and_then(|link| link.slot(channel).as_mut()) {
             conn.local = Some(local);
         }
         self.touch(id);
     }
 
-    pub(super) fn disconnected(&mut self, conn: ConnId, error: &str, now: Time, out: &mut Actions) {
+    pub(super) fn disconnected(
+        &mut self,
+        conn: ConnId,
+        error: &str,
+        refused: bool,
+        now: Time,
+        out: &mut Actions,
+    ) {
         let Some((id, channel)) = self.shared.links.forget_conn(conn) else { return };
         let users = self.users(id);
         let (mut cx, parts) = self.split(now, out);
         for (group, which) in users {
             if let Some(group) = parts.groups.get_mut(&group) {
                 group.lost(&which, channel, error, &mut cx);
+                if refused && channel == Channel::Command {
+                    group.refused(&which, &mut cx);
+                }
             }
         }
         self.touch(id);

@@ -6,6 +6,7 @@ use super::action::{Actions, Level};
 use super::address::Address;
 use super::ballot::Ballot;
 use super::engine::{Engine, Owner, address};
+use super::fastdown::FastDown;
 use super::group::{Group, GroupId, Options, Which};
 use super::instance::{DataNode, Instance, Kind, Role};
 use super::link::LinkId;
@@ -24,6 +25,7 @@ impl Engine {
         let link = self.shared.links.create(true, now);
         self.owners.insert(link, Owner::Node(id, Which::Primary));
         let primary = address(&settings.primary.host, settings.primary.port, &self.shared.names);
+        let fast_down_after = self.shared.node.fast_down_after.get(&settings.name).copied();
         let mut group = Group {
             id,
             name: settings.name.clone(),
@@ -37,12 +39,14 @@ impl Engine {
                 auth_pass: settings.auth_pass,
                 auth_user: settings.auth_user,
                 reboot_down_after: settings.reboot_down_after,
+                fast_down_after: fast_down_after.unwrap_or_default(),
                 renamed: settings.renamed_commands,
             },
             primary: Instance::new(Kind::Primary, settings.name.as_str().to_owned(), primary, link, now),
             replicas: BTreeMap::new(),
             peers: BTreeMap::new(),
             odown_since: None,
+            fast: FastDown::default(),
             config_epoch: settings.config_epoch,
             ballot: Ballot::restored(settings.leader_epoch),
             attempt_at: None,
@@ -261,6 +265,7 @@ impl Group {
             link.tried_at = None;
         }
         self.odown_since = None;
+        self.fast.contradict();
         self.ballot.leader = None;
         self.attempt_at = None;
         self.turn_at = None;

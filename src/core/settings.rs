@@ -3,6 +3,7 @@
 //! The file's reader makes a [`Settings`], [`crate::core::Engine`] starts from one and gives one back at any time for
 //! the file's writer.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::ids::{GroupName, RunId};
@@ -127,4 +128,6 @@ pub struct Node {
     pub port: u16,
     /// `requirepass`: the password towards peers when `sentinel-pass` is not set.
     pub requirepass: Option<String>,
+    /// `vedette fast-down-after-milliseconds` by group; off for those that are not named.
+    pub fast_down_after: BTreeMap<GroupName, Duration>,
 }

@@ -77,6 +77,8 @@ impl Engine {
             leader: group.ballot.leader.clone(),
             failover_state: group.failover.as_ref().map(|failover| failover.state.word()),
             down_after_ms: millis(options.down_after),
+            fast_down_after_ms: millis(options.fast_down_after),
+            fast_down: group.fast.down(),
             failover_timeout_ms: millis(options.failover_timeout),
             parallel_syncs: options.parallel_syncs,
             replicas: instances(&mut group.replicas.values()),

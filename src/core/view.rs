@@ -56,6 +56,10 @@ pub struct GroupView {
     pub failover_state: Option<&'static str>,
     /// Milliseconds.
     pub down_after_ms: u64,
+    /// Milliseconds; 0 is off.
+    pub fast_down_after_ms: u64,
+    /// The primary counts as down by the evidence that this looks for.
+    pub fast_down: bool,
     /// Milliseconds.
     pub failover_timeout_ms: u64,
     /// Replicas reconfigured at a time.

@@ -173,12 +173,12 @@ impl Links {
         (self.shared.deliver)(Input::Connected { conn, local });
     }
 
-    /// The connection has ended by itself.
-    fn ended(&self, conn: ConnId, error: String) {
+    /// The connection has ended by itself, or (when `refused`) was never made because nobody listens there.
+    fn ended(&self, conn: ConnId, error: String, refused: bool) {
         let entry = self.shared.open.borrow_mut().remove(&conn);
         if let Some(entry) = entry {
             self.shared.metrics.leave(entry.role, entry.state);
-            (self.shared.deliver)(Input::Disconnected { conn, error });
+            (self.shared.deliver)(Input::Disconnected { conn, error, refused });
         }
     }
 }

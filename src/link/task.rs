@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -31,7 +32,7 @@ pub(super) async fn run(
 ) {
     // Boxed: what connecting needs, TLS most of all, is freed when the connection stands.
     let dialled = Box::pin(super::dial::dial(addr, config)).await;
-    let error = match dialled {
+    let (error, refused) = match dialled {
         Ok((stream, local)) => {
             links.connected(conn, local);
             let mut pipe = Pipe {
@@ -42,11 +43,11 @@ pub(super) async fn run(
                 decoder: ReplyDecoder::default(),
                 incoming: BytesMut::new(),
             };
-            poll_fn(|cx| pipe.poll(cx)).await
+            (poll_fn(|cx| pipe.poll(cx)).await, false)
         }
-        Err(error) => words(&error),
+        Err(error) => (words(&error), error.kind() == ErrorKind::ConnectionRefused),
     };
-    links.ended(conn, error);
+    links.ended(conn, error, refused);
 }
 
 struct Pipe<'a> {

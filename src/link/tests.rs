@@ -57,7 +57,8 @@ async fn requests_queued_while_connecting_go_out_and_replies_come_in_order() {
         assert_eq!(news.recv().await, Some(Input::Frame { conn: ConnId(1), reply: parts }));
         drop(node);
         let error = "Server closed the connection".to_owned();
-        assert_eq!(news.recv().await, Some(Input::Disconnected { conn: ConnId(1), error }));
+        let end = Input::Disconnected { conn: ConnId(1), error, refused: false };
+        assert_eq!(news.recv().await, Some(end));
         assert!(links.is_empty());
         links.send(ConnId(1), &args(&["PING"]));
     })
@@ -116,7 +117,8 @@ async fn failures_are_told_once_in_the_systems_words() {
         let (links, mut news) = links(LinkConfig::default());
         links.connect(ConnId(1), LOCAL, port, LinkRole::Peer);
         let error = "Connection refused".to_owned();
-        assert_eq!(news.recv().await, Some(Input::Disconnected { conn: ConnId(1), error }));
+        let end = Input::Disconnected { conn: ConnId(1), error, refused: true };
+        assert_eq!(news.recv().await, Some(end));
         assert!(news.try_recv().is_err());
     })
     .await;
@@ -155,7 +157,7 @@ async fn requests_that_the_other_side_does_not_read_are_bounded() {
             }
         };
         let expected = "too many unsent requests".to_owned();
-        assert_eq!(error, Input::Disconnected { conn: ConnId(1), error: expected });
+        assert_eq!(error, Input::Disconnected { conn: ConnId(1), error: expected, refused: false });
     })
     .await;
 }
@@ -194,7 +196,8 @@ async fn a_connection_that_is_not_answered_ends_by_the_limit() {
         let (links, mut news) = links(LinkConfig { connect_limit: limit, ..LinkConfig::default() });
         links.connect(ConnId(1), LOCAL, addr.port(), LinkRole::Peer);
         let error = "Connection timed out".to_owned();
-        assert_eq!(news.recv().await, Some(Input::Disconnected { conn: ConnId(1), error }));
+        let end = Input::Disconnected { conn: ConnId(1), error, refused: false };
+        assert_eq!(news.recv().await, Some(end));
     })
     .await;
 }

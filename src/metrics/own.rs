@@ -19,6 +19,7 @@ pub struct CoreMetrics {
     failovers: IntCounterVec,
     phases: HistogramVec,
     votes: IntCounter,
+    fast_downs: IntCounter,
     events: IntCounterVec,
 }
 
@@ -40,10 +41,15 @@ impl CoreMetrics {
                 &["phase"],
             )?,
             votes: IntCounter::new("vedette_votes_total", "Votes given, those for itself included.")?,
+            fast_downs: IntCounter::new(
+                "vedette_fast_downs_total",
+                "Primaries that counted as down by fast-down-after-milliseconds, before down-after was over.",
+            )?,
             events: counters(registry, "vedette_events_total", "Events by name.", &["event"])?,
         };
         registry.register(Box::new(made.phases.clone()))?;
         registry.register(Box::new(made.votes.clone()))?;
+        registry.register(Box::new(made.fast_downs.clone()))?;
         for reason in [FailoverReason::Down, FailoverReason::Manual] {
             for result in RESULTS {
                 made.failovers.with_label_values(&[reason_label(reason), result_label(result)]);
@@ -70,6 +76,7 @@ impl CoreMetrics {
                 self.failovers.with_label_values(&[reason_label(*reason), result_label(*result)]).inc();
             }
             Observation::Vote => self.votes.inc(),
+            Observation::FastDown => self.fast_downs.inc(),
             Observation::Late(_) => {}
         }
     }

@@ -38,6 +38,8 @@ fn group() -> GroupView {
         leader: None,
         failover_state: None,
         down_after_ms: 5000,
+        fast_down_after_ms: 0,
+        fast_down: false,
         failover_timeout_ms: 180_000,
         parallel_syncs: 3,
         replicas: vec![instance("a", "slave"), instance("b", "s_down,slave,disconnected")],

@@ -95,8 +95,11 @@ async fn serve(config: Config, log: &Telemetry, host: &dyn Host) -> Result<u8, S
 
     let level = Rc::new(Cell::new(config.general.loglevel));
     let saver = Rc::new(FileSaver::new(Store::new(&config), level.clone(), log.clone()));
-    let node =
-        Node { port: announced_port(&config.general), requirepass: config.general.requirepass.clone() };
+    let node = Node {
+        port: announced_port(&config.general),
+        requirepass: config.general.requirepass.clone(),
+        fast_down_after: config.own.fast_down_after.clone(),
+    };
     let engine =
         Engine::new(config.settings.clone(), node, random::seed(), config.general.loglevel, Clock.now());
     let driver = Driver::new(Parts {

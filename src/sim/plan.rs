@@ -47,6 +47,8 @@ pub(crate) struct GroupPlan {
     /// `replica-priority` of each node.
     pub(crate) priorities: Vec<u32>,
     pub(crate) scripts: bool,
+    /// Zero: off.
+    pub(crate) fast_down_after: Duration,
 }
 
 /// Something that happens at a time after the discovery.
@@ -118,6 +120,13 @@ impl Plan {
         for group in &mut plan.groups {
             group.vary(daemons, &mut rng);
         }
+        // From dice of its own: runs that were there before stay what they were.
+        let mut rng = Rng::new(seed, 20);
+        for group in &mut plan.groups {
+            if rng.chance(250) {
+                group.fast_down_after = rng.millis(20, 500);
+            }
+        }
         for _ in 0..rng.range(2, 14) {
             let after = Duration::from_millis(rng.below(u64::try_from(plan.chaos.as_millis()).unwrap_or(0)));
             let what = plan.draw(&mut rng);
@@ -146,6 +155,7 @@ impl Plan {
                     reboot_down_after: Duration::ZERO,
                     password: None,
                     scripts: false,
+                    fast_down_after: Duration::ZERO,
                 }
             })
             .collect();

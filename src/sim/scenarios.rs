@@ -45,6 +45,44 @@ fn a_killed_primary_is_replaced_once() {
     }
 }
 
+/// With a down-after that the run doesn't live to see.
+#[test]
+fn a_killed_primary_is_replaced_early_where_that_is_asked_for() {
+    let figures = holds(|plan| {
+        plan.groups[0].down_after = seconds(30.0);
+        plan.groups[0].fast_down_after = seconds(0.1);
+        plan.steps.push(step(1.0, kill(Who::PrimaryOf(0), 15.0)));
+        plan.chaos = seconds(10.0);
+    });
+    assert!(figures.iter().all(|figures| figures.promotions == 1), "{figures:?}");
+}
+
+/// Cut off or without power it is silent, not refused; and what is cut from the daemons only keeps its replicas.
+#[test]
+fn silence_is_not_taken_for_a_death() {
+    let faults = [
+        What::Kill {
+            who: Who::Node(0),
+            lasts: seconds(5.0),
+            power: true,
+            lose_data: false,
+            loading: Duration::ZERO,
+        },
+        What::Partition { side: vec![Who::Node(0)], lasts: seconds(5.0) },
+        What::Partition { side: (0..3).map(Who::Daemon).collect(), lasts: seconds(5.0) },
+        What::Reset { who: Who::Node(0) },
+    ];
+    for fault in faults {
+        for figures in holds(|plan| {
+            plan.groups[0].down_after = seconds(30.0);
+            plan.groups[0].fast_down_after = seconds(0.1);
+            plan.steps.push(step(1.0, fault.clone()));
+        }) {
+            assert_eq!((figures.attempts, figures.promotions), (0, 0), "{fault:?}: {figures:?}");
+        }
+    }
+}
+
 #[test]
 fn a_word_of_the_operator_moves_a_healthy_primary() {
     let word = What::Failover { daemon: 1, group: 0 };

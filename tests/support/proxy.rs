@@ -39,6 +39,12 @@ impl PortMap {
         Self { port, host: host.to_owned(), closed }
     }
 
+    /// Connections are refused from here on; those that stand stay.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect((self.host.as_str(), self.port()));
+    }
+
     /// The port outside.
     pub(crate) const fn port(&self) -> u16 {
         self.port.number()
@@ -47,8 +53,7 @@ impl PortMap {
 
 impl Drop for PortMap {
     fn drop(&mut self) {
-        self.closed.store(true, Ordering::SeqCst);
-        let _ = TcpStream::connect((self.host.as_str(), self.port()));
+        self.close();
     }
 }
 

@@ -1,6 +1,7 @@
 //! One engine among data nodes and peers that say what a test tells them to.
 
 mod failover;
+mod fastdown;
 mod hostile;
 mod monitor;
 mod vote;
@@ -32,8 +33,12 @@ fn id(letter: char) -> String {
 struct Fake {
     /// Nothing is answered when it is not there or frozen.
     up: bool,
+    /// Connections to one that is not there are refused; else nobody answers.
+    refuses: bool,
     /// `None`: a primary.
     follows: Option<u16>,
+    /// A replica's link to its primary.
+    linked: bool,
     pong: &'static str,
     run_id: String,
     offset: u64,
@@ -78,8 +83,11 @@ fn settings() -> Settings {
 
 impl World {
     fn new(settings: Settings) -> Self {
+        Self::on(Node { port: 26379, ..Node::default() }, settings)
+    }
+
+    fn on(node: Node, settings: Settings) -> Self {
         let now = Time::from_millis(1_000_000);
-        let node = Node { port: 26379, requirepass: None };
         let mut fakes = BTreeMap::new();
         for (index, port) in [PRIMARY, REPLICA_A, REPLICA_B, PEER_A, PEER_B].into_iter().enumerate() {
             let follows = (port == REPLICA_A || port == REPLICA_B).then_some(PRIMARY);
@@ -87,7 +95,9 @@ impl World {
                 port,
                 Fake {
                     up: true,
+                    refuses: true,
                     follows,
+                    linked: true,
                     pong: "PONG",
                     run_id: id(char::from(b'1' + u8::try_from(index).unwrap())),
                     offset: 100,
@@ -162,11 +172,12 @@ impl World {
                 Action::Connect { conn, port, role, .. } => {
                     let up = self.fakes.get(&port).is_some_and(|fake| fake.up);
                     self.conns.insert(conn, (port, role == super::action::LinkRole::DataPubSub));
-                    self.answers.push_back(if up {
-                        Input::Connected { conn, local }
-                    } else {
-                        Input::Disconnected { conn, error: "refused".to_owned() }
-                    });
+                    if up {
+                        self.answers.push_back(Input::Connected { conn, local });
+                    } else if self.fakes.get(&port).is_none_or(|fake| fake.refuses) {
+                        let error = "refused".to_owned();
+                        self.answers.push_back(Input::Disconnected { conn, error, refused: true });
+                    }
                 }
                 Action::Close { conn } => {
                     self.conns.remove(&conn);
@@ -244,7 +255,7 @@ impl World {
             self.conns.iter().filter(|(_, (at, _))| *at == port).map(|(conn, _)| *conn).collect();
         for conn in broken {
             self.conns.remove(&conn);
-            self.handle(Input::Disconnected { conn, error: "reset".to_owned() });
+            self.handle(Input::Disconnected { conn, error: "reset".to_owned(), refused: false });
         }
     }
 
@@ -266,9 +277,11 @@ impl Fake {
         match self.follows {
             None => text.push_str("role:master\r\n"),
             Some(port) => text.push_str(&format!(
-                "role:slave\r\nmaster_host:127.0.0.1\r\nmaster_port:{port}\r\nmaster_link_status:up\r\n\
+                "role:slave\r\nmaster_host:127.0.0.1\r\nmaster_port:{port}\r\nmaster_link_status:{}\r\n\
                  slave_repl_offset:{}\r\nslave_priority:{}\r\n",
-                self.offset, self.priority
+                if self.linked { "up" } else { "down" },
+                self.offset,
+                self.priority
             )),
         }
         text

@@ -316,9 +316,11 @@ async fn names_scripts_and_connections_are_answered() {
         let seen = bench.seen.borrow();
         assert!(seen.contains(&Input::Resolved { id: ResolveId(1), ip: Some("127.0.0.7".parse().unwrap()) }));
         assert!(seen.contains(&Input::ScriptStarted { job: crate::core::ids::JobId(2), pid: None }));
-        assert!(
-            seen.contains(&Input::Disconnected { conn: ConnId(3), error: "Connection refused".to_owned() })
-        );
+        assert!(seen.contains(&Input::Disconnected {
+            conn: ConnId(3),
+            error: "Connection refused".to_owned(),
+            refused: true
+        }));
     })
     .await;
 }

@@ -145,7 +145,10 @@ impl World {
         let seed = self.rng.next();
         let now = self.clock(daemon);
         let machine = &mut self.daemons[daemon];
-        let node = Node { port: DAEMON_PORT, requirepass: None };
+        let groups = self.plan.groups.iter();
+        let fast_down_after =
+            groups.map(|group| (GroupName::from(group.name.as_str()), group.fast_down_after)).collect();
+        let node = Node { port: DAEMON_PORT, fast_down_after, ..Node::default() };
         let mut engine = Engine::new(machine.disk.saved().clone(), node, seed, Level::Notice, now);
         let mut actions = Vec::new();
         engine.start(now, &mut actions);
@@ -213,7 +216,7 @@ impl World {
             },
             Delivery::Reset { net, side: Side::Listener } => self.forget_client(daemon, net),
             Delivery::Reset { net, side: Side::Dialer } => {
-                inputs.extend(self.lost(daemon, net, "Connection reset by peer"));
+                inputs.extend(self.lost(daemon, net, "Connection reset by peer", false));
             }
             Delivery::Own(own) => match own {
                 Own::DiskDone => {
@@ -248,8 +251,8 @@ impl World {
                 }
                 inputs.push_back(Input::Connected { conn, local });
             }
-            Packet::Refuse => inputs.extend(self.lost(daemon, net, "Connection refused")),
-            Packet::Close => inputs.extend(self.lost(daemon, net, "Server closed the connection")),
+            Packet::Refuse => inputs.extend(self.lost(daemon, net, "Connection refused", true)),
+            Packet::Close => inputs.extend(self.lost(daemon, net, "Server closed the connection", false)),
             Packet::Reply(reply) => {
                 let Some(outgoing) = self.daemons[daemon].conns.get_mut(&conn) else { return };
                 let to = outgoing.to;
@@ -261,12 +264,12 @@ impl World {
         }
     }
 
-    fn lost(&mut self, daemon: DaemonId, net: NetId, error: &str) -> Option<Input> {
+    fn lost(&mut self, daemon: DaemonId, net: NetId, error: &str, refused: bool) -> Option<Input> {
         self.net.vanish(net, Side::Dialer);
         let machine = &mut self.daemons[daemon];
         let conn = machine.by_net.remove(&net)?;
         machine.conns.remove(&conn);
-        Some(Input::Disconnected { conn, error: error.to_owned() })
+        Some(Input::Disconnected { conn, error: error.to_owned(), refused })
     }
 
     fn forget_client(&mut self, daemon: DaemonId, net: NetId) {
@@ -436,7 +439,8 @@ impl World {
             *to != daemon && port == if *to < self.plan.daemons { DAEMON_PORT } else { NODE_PORT }
         });
         let Some(to) = to else {
-            inputs.push_back(Input::Disconnected { conn, error: "Connection refused".to_owned() });
+            let error = "Connection refused".to_owned();
+            inputs.push_back(Input::Disconnected { conn, error, refused: true });
             return;
         };
         let (net, due) = self.net.dial(self.now, daemon, to);

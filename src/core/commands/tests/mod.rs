@@ -63,7 +63,7 @@ impl Desk {
 
     fn with(settings: Settings) -> Self {
         let now = Time::from_millis(1_000_000);
-        let node = Node { port: 26379, requirepass: None };
+        let node = Node { port: 26379, ..Node::default() };
         let mut desk = Self {
             engine: Engine::new(settings, node, 1, Level::Notice, now),
             now,
