@@ -130,6 +130,8 @@ pub(crate) struct Group {
     pub(crate) era: u64,
     /// After SENTINEL RESET nothing is discovered before.
     pub(crate) blind_until: Option<Time>,
+    /// When a stranger was last answered by a hello, or will be.
+    pub(crate) greeted_at: Option<Time>,
     /// When the group was last looked at.
     pub(crate) stepped_at: Option<Time>,
 }

@@ -1,5 +1,7 @@
 //! Hello messages: how daemons find each other and learn of a newer configuration.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::action::{Actions, Level};
@@ -24,6 +26,9 @@ pub(crate) const MAX_WAITING: usize = 64;
 pub(crate) const MAX_PEERS: usize = 256;
 /// Most daemons that are learnt of by hellos for all groups together; each costs a connection.
 pub(crate) const MAX_DAEMONS: usize = 4096;
+
+/// Strangers that are heard of within this time are answered by one hello.
+const GREETING: Duration = Duration::from_millis(100);
 
 /// The eight fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +102,31 @@ impl Group {
             && let Some(instance) = self.get_mut(which)
         {
             instance.published_at = cx.now;
+            instance.hello_wanted_at = None;
         }
+    }
+
+    /// The subscription at a data node stands: a hello goes there as soon as it can, for whoever answers it is heard.
+    pub(crate) fn subscribed(&mut self, which: &Which, cx: &mut Cx<'_>) {
+        self.hasten_hello(which, cx.now, cx);
+    }
+
+    /// A stranger was heard of, who may have come too late for this daemon's last hello: it hears another one soon.
+    fn greet(&mut self, cx: &mut Cx<'_>) {
+        let soonest = self.greeted_at.map_or(cx.now, |at| at + GREETING);
+        if self.greeted_at.is_some_and(|at| at > cx.now) {
+            return;
+        }
+        let at = soonest.max(cx.now);
+        self.greeted_at = Some(at);
+        self.hasten_hello(&Which::Primary, at, cx);
+    }
+
+    fn hasten_hello(&mut self, which: &Which, at: Time, cx: &mut Cx<'_>) {
+        if let Some(instance) = self.get_mut(which) {
+            instance.hello_wanted_at = Some(instance.hello_wanted_at.map_or(at, |other| other.min(at)));
+        }
+        cx.shared.touched.insert(self.id);
     }
 
     /// Tells everybody at once.
@@ -217,6 +246,7 @@ impl Engine {
                     return;
                 }
                 group.add_peer(run_id, at, &mut cx, parts.owners);
+                group.greet(&mut cx);
                 cx.event(Level::Notice, "+sentinel", group, &which, "");
                 if group.peers.len() == MAX_PEERS {
                     let text = format!(

@@ -157,6 +157,8 @@ pub(crate) struct Instance {
     pub(crate) last_down_at: Option<Time>,
     /// Clock of the hellos sent to it.
     pub(crate) published_at: Time,
+    /// A hello is to go to it then, if its turn comes later.
+    pub(crate) hello_wanted_at: Option<Time>,
     pub(crate) detail: Detail,
 }
 
@@ -176,6 +178,7 @@ impl Instance {
             down_since: None,
             last_down_at: None,
             published_at: now,
+            hello_wanted_at: None,
             detail,
         }
     }

@@ -190,7 +190,9 @@ impl Group {
             cx.wake_at(cx.now + half(ping_period), "ping");
         }
         let Some(instance) = self.get(which) else { return };
-        if cx.due(instance.published_at + cx.shared.params.publish_period(), "hello") {
+        let turn = instance.published_at + cx.shared.params.publish_period();
+        let at = instance.hello_wanted_at.map_or(turn, |wanted| wanted.min(turn));
+        if cx.due(at, "hello") {
             self.publish_hello(which, cx);
             cx.wake_at(cx.now + cx.shared.params.publish_period(), "hello");
         }

@@ -147,6 +147,14 @@ impl Engine {
                     self.shared.links.forget_conn(conn);
                     out.push(Action::Close { conn });
                     self.touch(id);
+                    return;
+                }
+                let users = self.users(id);
+                let (mut cx, parts) = self.split(now, out);
+                for (group, which) in users {
+                    if let Some(group) = parts.groups.get_mut(&group) {
+                        group.subscribed(&which, &mut cx);
+                    }
                 }
             }
         }

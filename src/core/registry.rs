@@ -56,6 +56,7 @@ impl Engine {
             adoption: None,
             era: 0,
             blind_until: None,
+            greeted_at: None,
             stepped_at: None,
         };
         let mut out = Actions::new();

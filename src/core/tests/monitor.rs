@@ -113,3 +113,49 @@ fn a_refused_subscription_shows_as_disconnected() {
     world.handle(Input::Frame { conn: subscription, reply: Reply::err("NOPERM") });
     assert!(!world.conns.contains_key(&subscription));
 }
+
+fn hellos_to(world: &World, port: u16) -> usize {
+    let start = format!("{port}: PUBLISH __sentinel__:hello");
+    world.sent.iter().filter(|line| line.starts_with(&start)).count()
+}
+
+#[test]
+fn a_hello_goes_out_as_soon_as_its_answers_can_be_heard() {
+    let world = World::new(settings());
+    for port in [PRIMARY, REPLICA_A, REPLICA_B] {
+        assert_eq!(hellos_to(&world, port), 1);
+        let lines: Vec<_> = world.sent.iter().filter(|line| line.starts_with(&port.to_string())).collect();
+        let at = |word: &str| lines.iter().position(|line| line.contains(word)).unwrap();
+        assert!(at("SUBSCRIBE") < at("PUBLISH"), "{lines:?}");
+    }
+}
+
+#[test]
+fn strangers_are_answered_at_once_and_many_together() {
+    let mut bare = settings();
+    bare.groups[0].known_sentinels.clear();
+    let mut world = World::new(bare);
+    world.run(1_000);
+    let before = hellos_to(&world, PRIMARY);
+    let stranger = |n: u16| {
+        format!(
+            "127.0.0.1,{},{},0,mymaster,127.0.0.1,{PRIMARY},0",
+            30_000 + n,
+            id('b')[..30].to_owned() + &n.to_string()
+        )
+    };
+    world.hear(&stranger(0));
+    assert_eq!(hellos_to(&world, PRIMARY), before + 1, "at once");
+    for n in 1..50 {
+        world.hear(&stranger(n));
+    }
+    assert_eq!(hellos_to(&world, PRIMARY), before + 1, "one for all that come together");
+    world.run(100);
+    assert_eq!(hellos_to(&world, PRIMARY), before + 2);
+    // Those that are known get no answer but the periodic one.
+    for n in 0..50 {
+        world.hear(&stranger(n));
+    }
+    world.run(500);
+    assert_eq!(hellos_to(&world, PRIMARY), before + 2);
+}
