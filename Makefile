@@ -16,7 +16,7 @@ DESTDIR ?=
 BIN := $(DESTDIR)$(PREFIX)/bin
 SHARE := $(DESTDIR)$(PREFIX)/share
 
-.PHONY: help build test soak fmt fmt-check lint doc deny unit simulation real clients conformance bench demo install clean
+.PHONY: help build test soak fmt fmt-check lint doc deny unit model simulation real clients conformance bench demo install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ help: ## list the targets
 build: ## debug build of the daemon
 	$(CARGO) build $(FEATURES) --bins
 
-test: fmt-check deny lint doc unit simulation real clients conformance ## everything that must hold before a change lands
+test: fmt-check deny lint doc unit model simulation real clients conformance ## everything that must hold before a change lands
 
 fmt: ## format the sources
 	$(CARGO) fmt --all
@@ -48,6 +48,9 @@ unit: ## unit and documentation tests
 	$(CARGO) test $(FEATURES) --doc
 	$(CARGO) test $(FEATURES) --test fence --test documents --test server
 
+model: ## every order of events in a vote of a few daemons, model-checked
+	$(CARGO) test --profile sim $(FEATURES) --test model
+
 simulation: ## seeded runs of several cores in a virtual world
 	$(CARGO) test --profile sim $(FEATURES) --test simulation
 
@@ -63,6 +66,7 @@ conformance: build ## Redis's own Tcl suite, plain and TLS; REPEAT=5 for five in
 	REPEAT=$(REPEAT) tests/conformance/run
 
 soak: build ## the same scenarios in numbers: VEDETTE_TEST_ROUNDS times, many seeds, five conformance runs
+	$(CARGO) test --profile sim $(FEATURES) --test model -- --include-ignored --nocapture
 	VEDETTE_SIM_RUNS=$${VEDETTE_SIM_RUNS:-1000000} $(CARGO) test --profile sim $(FEATURES) --test simulation -- --nocapture
 	VEDETTE_TEST_ROUNDS=$${VEDETTE_TEST_ROUNDS:-20} $(CARGO) test $(FEATURES) --test real -- --test-threads $(TEST_THREADS)
 	REPEAT=5 tests/conformance/run

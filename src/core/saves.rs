@@ -79,3 +79,17 @@ impl<W> Saves<W> {
         (done, epoch.filter(|_| ok))
     }
 }
+
+/// What the model checker needs to know beside.
+#[cfg(feature = "sim")]
+impl<W> Saves<W> {
+    /// All that is kept, in the order in which it came.
+    pub fn waiting(&self) -> impl Iterator<Item = &W> {
+        self.deferred.iter().map(|(_, what)| what)
+    }
+
+    /// Likewise, to be renamed.
+    pub fn waiting_mut(&mut self) -> impl Iterator<Item = &mut W> {
+        self.deferred.iter_mut().map(|(_, what)| what)
+    }
+}
