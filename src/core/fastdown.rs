@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::action::Observation;
 use super::group::{Group, Which};
 use super::instance::{Instance, Kind, Role};
-use super::link::Conn;
+use super::link::{Conn, Tag};
 use super::shared::Cx;
 use super::time::Time;
 
@@ -19,8 +19,9 @@ use super::time::Time;
 const PACE_PART: u32 = 4;
 const MIN_PACE: Duration = Duration::from_millis(20);
 const MAX_PACE: Duration = Duration::from_millis(100);
-/// Evidence that was not renewed for so many paces has a gap.
+/// Evidence that was not renewed for so many paces, and this time for the way there and back, has a gap.
 const GAP: u32 = 4;
+const WAY: Duration = Duration::from_millis(250);
 
 /// Evidence that was seen again and again without a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,10 @@ impl Row {
             Some(_) | None => Self { from: now, upto: now },
         }
     }
+}
+
+fn gap(pace: Duration) -> Duration {
+    pace * GAP + WAY
 }
 
 /// What speaks for the primary's death.
@@ -92,7 +97,7 @@ impl Group {
         let Some(pace) = self.pace(cx) else { return };
         let asked = cx.shared.links.get(self.primary.link).and_then(|link| link.tried_at).unwrap_or(cx.now);
         let first = self.fast.refused.is_none();
-        self.fast.refused = Some(Row::go_on(self.fast.refused, asked, cx.now, pace * GAP));
+        self.fast.refused = Some(Row::go_on(self.fast.refused, asked, cx.now, gap(pace)));
         if first {
             self.ask_replicas_info(cx);
         }
@@ -103,28 +108,26 @@ impl Group {
     pub(crate) fn reported(&mut self, which: &Which, cx: &mut Cx<'_>) {
         let Which::Replica(name) = which else { return };
         let Some(pace) = self.pace(cx).filter(|_| self.fast.refused.is_some()) else { return };
-        let Some(data) = self.replicas.get(name).and_then(Instance::data) else { return };
+        let Some(replica) = self.replicas.get(name) else { return };
+        let (link, Some(data)) = (replica.link, replica.data()) else { return };
         let host = data.primary_host.as_deref().unwrap_or_default();
         let follows = data.role == Role::Replica
             && cx.shared.names.equals(&self.primary.address, host, data.primary_port);
-        if follows && data.link_up {
-            // Asked for before the primary was lost, the answer says nothing about the time since.
-            let late = data.info_pending > 0;
-            if !late {
-                self.fast.contradict();
-            }
-            return;
-        }
         if !follows {
             self.fast.lost.remove(name);
             return;
         }
-        // The answer to an earlier question: how old it is can't be known.
-        if data.info_pending > 0 {
+        // Another answer is to come, so this one is to an earlier question: how old it is can't be known.
+        let command = cx.shared.links.get(link).and_then(|link| link.command.as_ref());
+        if command.is_some_and(|conn| conn.pending.contains(&Tag::Info)) {
+            return;
+        }
+        if data.link_up {
+            self.fast.contradict();
             return;
         }
         let asked = data.info_sent_at.unwrap_or(cx.now);
-        let row = Row::go_on(self.fast.lost.get(name).copied(), asked, cx.now, pace * GAP);
+        let row = Row::go_on(self.fast.lost.get(name).copied(), asked, cx.now, gap(pace));
         self.fast.lost.insert(name.clone(), row);
         self.weigh(cx);
     }
@@ -152,7 +155,7 @@ impl Group {
             upto = upto.min(row.upto);
             witnesses += 1;
         }
-        let fresh = cx.now.since(upto) <= pace * GAP;
+        let fresh = cx.now.since(upto) <= gap(pace);
         if witnesses > 0 && fresh && upto.since(from) >= self.options.fast_down_after {
             self.fast.down = true;
             cx.observe(Observation::FastDown);
