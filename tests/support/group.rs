@@ -70,6 +70,7 @@ impl Spec {
         NodeSpec {
             program: self.server,
             host: self.host.clone(),
+            place: None,
             lines,
             login: self.node_login.clone(),
             certs: self.certs.clone(),
@@ -86,6 +87,7 @@ impl Spec {
         SentinelSpec {
             program: program.clone(),
             host: self.host.clone(),
+            place: None,
             lines,
             login: self.sentinel_login.clone(),
             certs: self.certs.clone(),

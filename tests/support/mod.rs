@@ -1,6 +1,7 @@
 //! Real processes for the tests: data nodes, Sentinels, a RESP client, certificates, a port mapping.
 //!
-//! Everything listens on loopback in a temporary folder and ends with the value that owns it, also when a test panics.
+//! Everything listens on loopback, or on a host made for it, in a temporary folder and ends with the value that owns it,
+//! also when a test panics.
 //! The program under test is this package's binary; `VEDETTE_TEST_SENTINEL` names another one, which is how the tests
 //! themselves are tried against the genuine `redis-sentinel`.
 
@@ -9,8 +10,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 #![allow(clippy::disallowed_methods, clippy::wildcard_enum_match_arm)]
 
+pub(crate) mod events;
 pub(crate) mod fake;
 pub(crate) mod group;
+pub(crate) mod hosts;
 pub(crate) mod node;
 pub(crate) mod poll;
 pub(crate) mod ports;
@@ -21,8 +24,10 @@ pub(crate) mod sentinel;
 pub(crate) mod tls;
 pub(crate) mod writer;
 
+pub(crate) use events::Events;
 pub(crate) use fake::FakeFleet;
 pub(crate) use group::{Group, Spec};
+pub(crate) use hosts::{Host, Network};
 pub(crate) use node::Node;
 pub(crate) use poll::{eventually, poll, rounds};
 pub(crate) use ports::Port;

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::{Certs, Client, Login, Port, Process, poll};
+use super::{Certs, Client, Host, Login, Port, Process, poll};
 
 /// Debian's Redis, what data nodes run unless told otherwise.
 pub(crate) const REDIS: &str = "redis-server";
@@ -25,6 +25,7 @@ pub(crate) struct Node {
     dir: TempDir,
     port: Port,
     host: String,
+    place: Option<Host>,
     login: Login,
     certs: Option<Rc<Certs>>,
 }
@@ -36,6 +37,8 @@ pub(crate) struct NodeSpec {
     pub(crate) program: &'static str,
     /// The loopback address or name that it listens on and that clients use.
     pub(crate) host: String,
+    /// The host that it runs on, with `host` as its address, instead of this machine's loopback.
+    pub(crate) place: Option<Host>,
     /// Lines of redis.conf after the harness's own.
     pub(crate) lines: Vec<String>,
     /// How the harness logs in.
@@ -49,6 +52,7 @@ impl Default for NodeSpec {
         Self {
             program: REDIS,
             host: "127.0.0.1".to_owned(),
+            place: None,
             lines: Vec::new(),
             login: Login::default(),
             certs: None,
@@ -65,9 +69,10 @@ impl Node {
     /// As [`Node::start`], on a port reserved before.
     pub(crate) fn start_at(spec: &NodeSpec, port: Port) -> Self {
         let dir = TempDir::with_prefix("vedette-node").unwrap();
-        let bind = if spec.host.contains(':') { "::1" } else { "127.0.0.1" };
         let mut lines = vec![
-            format!("bind {bind}"),
+            format!("bind {}", Host::bind(spec.place.as_ref(), &spec.host)),
+            // Hosts of a test are nobody else's.
+            "protected-mode no".to_owned(),
             format!("dir {}", dir.path().display()),
             "logfile log.txt".to_owned(),
             "save \"\"".to_owned(),
@@ -82,7 +87,8 @@ impl Node {
         fs::write(dir.path().join("redis.conf"), lines.join("\n") + "\n").unwrap();
         let (login, certs) = (spec.login.clone(), spec.certs.clone());
         let program = spec.program;
-        let mut node = Self { process: None, program, dir, port, host: spec.host.clone(), login, certs };
+        let (host, place) = (spec.host.clone(), spec.place.clone());
+        let mut node = Self { process: None, program, dir, port, host, place, login, certs };
         node.restart();
         node
     }
@@ -103,7 +109,8 @@ impl Node {
         self.process = None;
         let mut command = Command::new(self.program);
         command.arg(self.conf());
-        self.process = Some(Process::spawn(&format!("node {}", self.port()), command, self.dir.path()));
+        let name = format!("node {}", self.port());
+        self.process = Some(Process::spawn_at(self.place.as_ref(), &name, command, self.dir.path()));
     }
 
     /// The configuration file.
@@ -166,9 +173,10 @@ impl Node {
 
     /// A logged-in connection.
     pub(crate) fn connect(&self) -> io::Result<Client> {
-        let client = match &self.certs {
-            Some(certs) => Client::connect_tls(&self.host, self.port(), certs)?,
-            None => Client::connect(&self.host, self.port())?,
+        let client = match (&self.place, &self.certs) {
+            (Some(host), _) => host.connect(self.port())?,
+            (None, Some(certs)) => Client::connect_tls(&self.host, self.port(), certs)?,
+            (None, None) => Client::connect(&self.host, self.port())?,
         };
         client.login(&self.login)
     }

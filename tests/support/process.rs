@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::poll;
+use super::{Host, poll};
 
 /// A running child. Dropped, it is killed, waited for, and on a panic the end of its log is shown.
 #[derive(Debug)]
@@ -23,6 +23,14 @@ impl Process {
         command.stdin(Stdio::null()).stdout(file("out.txt")).stderr(file("err.txt"));
         let child = command.spawn().unwrap_or_else(|error| panic!("can't start {command:?}: {error}"));
         Self { child, name: name.to_owned(), dir: dir.to_owned() }
+    }
+
+    /// As [`Process::spawn`], on that host if there is one.
+    pub(crate) fn spawn_at(place: Option<&Host>, name: &str, command: Command, dir: &Path) -> Self {
+        match place {
+            Some(host) => host.run(|| Self::spawn(name, command, dir)),
+            None => Self::spawn(name, command, dir),
+        }
     }
 
     /// Its process id.

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::{Certs, Client, Login, Port, Process, Value, poll};
+use super::{Certs, Client, Host, Login, Port, Process, Value, poll};
 
 /// Which program plays the Sentinel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +72,8 @@ pub(crate) struct SentinelSpec {
     pub(crate) program: Program,
     /// Where it listens.
     pub(crate) host: String,
+    /// The host that it runs on, with `host` as its address, instead of this machine's loopback.
+    pub(crate) place: Option<Host>,
     /// Lines of the file after the harness's own.
     pub(crate) lines: Vec<String>,
     /// How the harness logs in.
@@ -85,6 +87,7 @@ impl Default for SentinelSpec {
         Self {
             program: Program::subject(),
             host: "127.0.0.1".to_owned(),
+            place: None,
             lines: Vec::new(),
             login: Login::default(),
             certs: None,
@@ -100,6 +103,7 @@ pub(crate) struct Sentinel {
     port: Port,
     program: Program,
     host: String,
+    place: Option<Host>,
     login: Login,
     certs: Option<Rc<Certs>>,
 }
@@ -120,7 +124,7 @@ impl Sentinel {
     /// As [`Sentinel::prepare`], on a port reserved before.
     pub(crate) fn prepare_at(spec: &SentinelSpec, port: Port) -> Self {
         let dir = TempDir::with_prefix("vedette-sentinel").unwrap();
-        let bind = if spec.host.contains(':') { "::1" } else { "127.0.0.1" };
+        let bind = Host::bind(spec.place.as_ref(), &spec.host);
         let mut lines = vec![
             format!("bind {bind}"),
             format!("dir {}", dir.path().display()),
@@ -138,6 +142,7 @@ impl Sentinel {
             port,
             program: spec.program.clone(),
             host: spec.host.clone(),
+            place: spec.place.clone(),
             login: spec.login.clone(),
             certs: spec.certs.clone(),
         }
@@ -162,7 +167,8 @@ impl Sentinel {
         self.process = None;
         let mut command = self.program.command();
         command.arg(self.conf()).current_dir(self.dir.path());
-        self.process = Some(Process::spawn(&format!("sentinel {}", self.port()), command, self.dir.path()));
+        let name = format!("sentinel {}", self.port());
+        self.process = Some(Process::spawn_at(self.place.as_ref(), &name, command, self.dir.path()));
     }
 
     /// Puts another program in its place: SIGTERM, then a start on the same file.
@@ -211,6 +217,11 @@ impl Sentinel {
         self.port.number()
     }
 
+    /// Its address as text.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
     /// Its folder.
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
@@ -243,9 +254,10 @@ impl Sentinel {
 
     /// A connection without AUTH.
     pub(crate) fn connect_bare(&self) -> io::Result<Client> {
-        match &self.certs {
-            Some(certs) => Client::connect_tls(&self.host, self.port(), certs),
-            None => Client::connect(&self.host, self.port()),
+        match (&self.place, &self.certs) {
+            (Some(host), _) => host.connect(self.port()),
+            (None, Some(certs)) => Client::connect_tls(&self.host, self.port(), certs),
+            (None, None) => Client::connect(&self.host, self.port()),
         }
     }
 
