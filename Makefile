@@ -16,7 +16,7 @@ DESTDIR ?=
 BIN := $(DESTDIR)$(PREFIX)/bin
 SHARE := $(DESTDIR)$(PREFIX)/share
 
-.PHONY: help build test soak fmt fmt-check lint doc deny unit model simulation real clients conformance bench demo install clean
+.PHONY: help build test soak fmt fmt-check lint doc deny unit model simulation real fleets clients conformance bench demo install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ help: ## list the targets
 build: ## debug build of the daemon
 	$(CARGO) build $(FEATURES) --bins
 
-test: fmt-check deny lint doc unit model simulation real clients conformance ## everything that must hold before a change lands
+test: fmt-check deny lint doc unit model simulation real fleets clients conformance ## everything that must hold before a change lands
 
 fmt: ## format the sources
 	$(CARGO) fmt --all
@@ -58,6 +58,9 @@ real: build ## against real redis-server, redis-sentinel and exporters
 	$(CARGO) test $(FEATURES) --test real -- --test-threads $(TEST_THREADS)
 	$(CARGO) test $(FEATURES) --test demo --test process --test rewrite
 
+fleets: build ## several kinds of daemons, hosts that lose each other, faults in a row; takes root
+	$(CARGO) test $(FEATURES) --test fleets -- --test-threads $(TEST_THREADS)
+
 clients: build ## client libraries of five languages through failovers
 	tests/clients/prepare
 	$(CARGO) test $(FEATURES) --test clients -- --test-threads 1
@@ -65,11 +68,8 @@ clients: build ## client libraries of five languages through failovers
 conformance: build ## Redis's own Tcl suite, plain and TLS; REPEAT=5 for five in a row
 	REPEAT=$(REPEAT) tests/conformance/run
 
-soak: build ## the same scenarios in numbers: VEDETTE_TEST_ROUNDS times, many seeds, five conformance runs
-	$(CARGO) test --profile sim $(FEATURES) --test model -- --include-ignored --nocapture
-	VEDETTE_SIM_RUNS=$${VEDETTE_SIM_RUNS:-1000000} $(CARGO) test --profile sim $(FEATURES) --test simulation -- --nocapture
-	VEDETTE_TEST_ROUNDS=$${VEDETTE_TEST_ROUNDS:-20} $(CARGO) test $(FEATURES) --test real -- --test-threads $(TEST_THREADS)
-	REPEAT=5 tests/conformance/run
+soak: build ## the same in numbers, about four hours: docs/soak.md; PARTS="model simulation real fleets conformance"
+	TEST_THREADS=$(TEST_THREADS) tests/soak $(PARTS)
 
 bench: ## the figure: no late PING, no waiting query, under SETs with a slow disk and many subscribers
 	$(CARGO) bench --bench figure
