@@ -16,7 +16,7 @@ DESTDIR ?=
 BIN := $(DESTDIR)$(PREFIX)/bin
 SHARE := $(DESTDIR)$(PREFIX)/share
 
-.PHONY: help build test soak fmt fmt-check lint doc deny unit model simulation real fleets clients conformance bench demo install clean
+.PHONY: help build test soak fmt fmt-check lint doc deny unit model simulation real fleets clients conformance bench bench-table demo install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ soak: build ## the same in numbers, about four hours: docs/soak.md; PARTS="model
 
 bench: ## the figure: no late PING, no waiting query, under SETs with a slow disk and many subscribers
 	$(CARGO) bench --bench figure
+
+bench-table: ## the figures of redis-sentinel, valkey-sentinel and this daemon in turn; ROWS=kill,idle for some of them
+	$(CARGO) bench --bench table -- $(if $(ROWS),--rows $(ROWS))
 
 demo: ## a live topology in the terminal, with a failover to watch
 	$(CARGO) run --bin vedette -- demo

@@ -1,0 +1,123 @@
+//! The three daemons that are compared, and a fleet of one of them over real data nodes.
+
+use std::fs;
+use std::time::Duration;
+
+use crate::support::group::NAME;
+use crate::support::node::REDIS;
+use crate::support::{Group, Node, Program, Sentinel, Spec, eventually};
+
+/// Which daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// redis-sentinel as Debian has it.
+    Redis,
+    /// valkey-sentinel of Debian's backports.
+    Valkey,
+    /// The program under test.
+    Vedette,
+}
+
+impl Kind {
+    /// In the order of the table's columns.
+    pub(crate) const ALL: [Self; 3] = [Self::Redis, Self::Valkey, Self::Vedette];
+
+    /// Its name on the command line and in the table.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Redis => "redis-sentinel",
+            Self::Valkey => "valkey-sentinel",
+            Self::Vedette => "vedette",
+        }
+    }
+
+    /// What is started.
+    pub(crate) fn program(self) -> Program {
+        match self {
+            Self::Redis => Program::genuine(),
+            Self::Valkey => Program::genuine_valkey(),
+            Self::Vedette => Program::subject(),
+        }
+    }
+}
+
+/// Long enough that no failover is given up under way; a lost election is tried again after twice this time.
+pub(crate) const FAILOVER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Three daemons, a primary and two replicas.
+pub(crate) struct Fleet(pub(crate) Group);
+
+impl Fleet {
+    /// Starts all and waits until everybody knows everybody. The lines are without `sentinel`, as
+    /// `parallel-syncs mymaster 2`; those of `head` are whole.
+    pub(crate) fn start(kind: Kind, down_after: Duration, head: &[&str], lines: &[&str]) -> Self {
+        let owned = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
+        let spec = Spec {
+            server: REDIS,
+            programs: vec![kind.program(); 3],
+            down_after,
+            failover_timeout: FAILOVER_TIMEOUT,
+            head: owned(head),
+            group_lines: owned(lines),
+            ..Spec::default()
+        };
+        Self(spec.start())
+    }
+
+    /// The ports of the daemons.
+    pub(crate) fn daemons(&self) -> Vec<u16> {
+        self.0.sentinels.iter().map(Sentinel::port).collect()
+    }
+
+    /// The ports of the data nodes.
+    pub(crate) fn nodes(&self) -> Vec<u16> {
+        self.0.nodes.iter().map(Node::port).collect()
+    }
+
+    /// The primary that all daemons name.
+    pub(crate) fn primary(&self) -> u16 {
+        self.0.primary_port()
+    }
+
+    /// The data node at `port`.
+    pub(crate) fn node(&mut self, port: u16) -> &mut Node {
+        self.0.node(port)
+    }
+
+    /// Makes the fleet whole for the next round without the daemons' help: what is dead starts again as a replica, what
+    /// follows another is told the primary, and everybody is waited for.
+    pub(crate) fn restore(&mut self) -> u16 {
+        let primary = self.primary();
+        eventually("the named primary is one", || {
+            self.0.nodes.iter().any(|node| node.port() == primary && node.info("role") == "master")
+        });
+        for node in self.0.nodes.iter_mut().filter(|node| node.port() != primary) {
+            if !node.running() {
+                let text = fs::read_to_string(node.conf()).unwrap();
+                let kept = text.lines().filter(|line| !line.starts_with("replicaof"));
+                let text: String = kept.map(|line| format!("{line}\n")).collect();
+                fs::write(node.conf(), format!("{text}replicaof 127.0.0.1 {primary}\n")).unwrap();
+                node.restart();
+            } else if !node.follows(primary) && node.info("role") == "master" {
+                node.call(&["REPLICAOF", "127.0.0.1", &primary.to_string()]);
+            }
+        }
+        for node in self.0.nodes.iter().filter(|node| node.port() != primary) {
+            eventually("the node follows the primary", || node.follows(primary));
+        }
+        self.settle();
+        primary
+    }
+
+    /// Waits until every daemon knows everybody, and that no failover is under way.
+    pub(crate) fn settle(&self) {
+        self.0.settled();
+        for sentinel in &self.0.sentinels {
+            eventually("the daemon has heard from every replica", || {
+                let rows = sentinel.rows("REPLICAS", NAME);
+                rows.len() == self.0.nodes.len() - 1
+                    && rows.iter().all(|row| row["flags"] == "slave" && !row["runid"].is_empty())
+            });
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! SENTINEL FAILOVER of a healthy primary, under two clients that write.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::events::Events;
+use super::faults::{WRITES, ms, spread};
+use super::fleet::{Fleet, Kind};
+use super::rows::Plan;
+use super::sheet::Sheet;
+use super::watch::{Answer, Watch};
+use super::writer::{Ack, Habit, Writer};
+use crate::support::eventually;
+use crate::support::group::NAME;
+
+/// Rounds of a genuine daemon: each takes twelve seconds, and its figures hardly differ.
+const GENUINE: usize = 3;
+
+/// Lost writes and the pause.
+pub(crate) fn planned(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
+    let mut fleet = Fleet::start(kind, Duration::from_millis(1000), &[], &[]);
+    let events = Arc::new(Events::follow(&fleet.daemons()));
+    for round in 0..plan.rounds_of(kind, GENUINE) {
+        let old = fleet.restore();
+        let mut follower = Writer::start(&fleet.daemons(), &events, Habit::FollowsEvents);
+        let mut stubborn = Writer::start(&fleet.daemons(), &events, Habit::WaitsForErrors);
+        follower.goes_on(WRITES);
+        stubborn.goes_on(WRITES);
+        let roles = Watch::roles(&fleet.nodes());
+        spread(round);
+        let begin = Instant::now();
+        fleet.0.sentinels[round % 3].ok(&["SENTINEL", "FAILOVER", NAME]);
+        events.first_of_each(begin, "+switch-master", NAME);
+        let (new, _) = roles.first(begin, old, Answer::Primary);
+        // The others follow, the old primary among them, and so its clients had to go.
+        roles.all(begin, &[new], Answer::Replica(new, true));
+        follower.first_elsewhere(begin, old);
+        stubborn.first_elsewhere(begin, old);
+        follower.goes_on(WRITES);
+        stubborn.goes_on(WRITES);
+        follower.stop();
+        stubborn.stop();
+        eventually("the nodes hold the same", || {
+            let offsets: Vec<String> =
+                fleet.0.nodes.iter().map(|node| node.info("master_repl_offset")).collect();
+            offsets.windows(2).all(|pair| pair[0] == pair[1])
+        });
+        sheet.add("lost-follower", kind, follower.lost(new) as f64);
+        sheet.add("lost-stubborn", kind, stubborn.lost(new) as f64);
+        sheet.add("pause", kind, longest_gap(&follower.acks(), begin));
+    }
+}
+
+/// The longest time between two acknowledged writes from then on, in milliseconds.
+fn longest_gap(acks: &[Ack], begin: Instant) -> f64 {
+    let gaps = acks.windows(2).filter(|pair| pair[1].at >= begin).map(|pair| ms(pair[0].at, pair[1].at));
+    gaps.fold(0.0, f64::max)
+}
