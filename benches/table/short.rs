@@ -93,11 +93,13 @@ pub(crate) fn reboot(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
     }
 }
 
-/// The node's file makes it a primary at its next start.
+/// The node's file makes it a primary at its next start, with Redis's own delay of a full resync: the harness's zero would
+/// have it empty its replicas in the same instant in which they notice it, whoever watches.
 fn without_replication(fleet: &mut Fleet, port: u16) {
     let conf = fleet.node(port).conf();
     let text = std::fs::read_to_string(&conf).unwrap();
-    let kept = text.lines().filter(|line| !line.starts_with("replicaof"));
+    let left_out = ["replicaof", "repl-diskless-sync-delay"];
+    let kept = text.lines().filter(|line| !left_out.iter().any(|name| line.starts_with(name)));
     std::fs::write(&conf, kept.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
 }
 
