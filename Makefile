@@ -10,13 +10,15 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # The tests wait for other processes more than they compute.
 TEST_THREADS ?= 6
 REPEAT ?= 1
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := requests replies info hello config
 
 PREFIX ?= /usr/local
 DESTDIR ?=
 BIN := $(DESTDIR)$(PREFIX)/bin
 SHARE := $(DESTDIR)$(PREFIX)/share
 
-.PHONY: help build test soak fmt fmt-check lint doc deny unit model simulation real fleets clients conformance bench bench-table demo install clean
+.PHONY: help build test soak fmt fmt-check lint doc deny unit model fuzz simulation real fleets clients conformance bench bench-table demo install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +26,7 @@ help: ## list the targets
 build: ## debug build of the daemon
 	$(CARGO) build $(FEATURES) --bins
 
-test: fmt-check deny lint doc unit model simulation real fleets clients conformance ## everything that must hold before a change lands
+test: fmt-check deny lint doc unit model fuzz simulation real fleets clients conformance ## everything that must hold before a change lands
 
 fmt: ## format the sources
 	$(CARGO) fmt --all
@@ -42,14 +44,18 @@ doc: ## API documentation, warnings are errors
 deny: ## licences, sources and banned crates of all dependencies
 	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
 	$(CARGO) deny --log-level error check bans licenses sources
+	$(CARGO) deny --log-level error --manifest-path tests/fuzz/Cargo.toml --config deny.toml check bans licenses sources
 
 unit: ## unit and documentation tests
 	$(CARGO) test $(FEATURES) --lib --bins
 	$(CARGO) test $(FEATURES) --doc
-	$(CARGO) test $(FEATURES) --test fence --test documents --test server
+	$(CARGO) test $(FEATURES) --test fence --test documents --test server --test corpus
 
 model: ## every order of events in a vote of a few daemons, model-checked
 	$(CARGO) test --profile sim $(FEATURES) --test model
+
+fuzz: ## requests, replies, INFO, hellos and configurations that a fuzzer makes up, FUZZ_SECONDS each
+	FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run $(FUZZ_TARGETS)
 
 simulation: ## seeded runs of several cores in a virtual world
 	$(CARGO) test --profile sim $(FEATURES) --test simulation

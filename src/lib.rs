@@ -17,6 +17,8 @@ pub mod cli;
 pub mod config;
 pub mod core;
 pub mod demo;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 pub mod link;
 pub mod metrics;
 pub mod process;

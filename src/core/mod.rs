@@ -7,6 +7,8 @@ mod commands;
 mod engine;
 mod failover;
 mod fastdown;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 pub mod glob;
 mod group;
 mod hello;

@@ -4,6 +4,8 @@
 //! starts again from the first byte at every partial read. So a resumable pre-scan finds each frame's end first,
 //! refuses what is too deep or too large, and hands over complete frames only.
 
+use std::borrow::Cow;
+
 use bytes::BytesMut;
 use redis_protocol::resp2::decode::decode_bytes_mut;
 use redis_protocol::resp2::types::BytesFrame;
@@ -69,13 +71,18 @@ impl Decoder for ReplyDecoder {
 
 fn convert(frame: BytesFrame) -> Reply {
     match frame {
-        BytesFrame::SimpleString(bytes) => Reply::Simple(String::from_utf8_lossy(&bytes).into_owned().into()),
-        BytesFrame::Error(text) => Reply::Error(text.to_string().into()),
+        BytesFrame::SimpleString(bytes) => Reply::Simple(one_line(&String::from_utf8_lossy(&bytes))),
+        BytesFrame::Error(text) => Reply::Error(one_line(&text)),
         BytesFrame::Integer(value) => Reply::Int(value),
         BytesFrame::BulkString(bytes) => Reply::Bulk(bytes),
         BytesFrame::Array(items) => Reply::Array(items.into_iter().map(convert).collect()),
         BytesFrame::Null => Reply::Nil,
     }
+}
+
+/// A line ends with CR and LF together, so that one of them alone may be in it: it must not end lines elsewhere.
+fn one_line(text: &str) -> Cow<'static, str> {
+    Cow::Owned(text.replace(['\r', '\n'], " "))
 }
 
 /// Where in a reply the scan stands.
@@ -165,6 +172,7 @@ impl Scan {
         }
         let found = rest.get(self.searched..).and_then(|tail| tail.windows(2).position(|two| two == b"\r\n"));
         match found {
+            Some(at) if self.searched + at > MAX_LINE => Err(ReplyError::Limit("a line's length")),
             Some(at) => Ok(Some(self.done + self.searched + at)),
             None if rest.len() > MAX_LINE => Err(ReplyError::Limit("a line's length")),
             None => {
@@ -204,6 +212,7 @@ mod tests {
         for (bytes, reply) in [
             (&b"+OK\r\n"[..], Reply::OK),
             (b"-ERR no\r\n", Reply::err("ERR no")),
+            (b"-ERR a\nb\rc\r\n", Reply::err("ERR a b c")),
             (b":-12\r\n", Reply::Int(-12)),
             (b"$-1\r\n", Reply::Nil),
             (b"*-1\r\n", Reply::NilArray),
@@ -225,6 +234,8 @@ mod tests {
         assert!(matches!(one(b"$1073741824\r\n"), Err(ReplyError::Limit(_))));
         assert!(matches!(one(b"*1000000000\r\n"), Err(ReplyError::Limit(_))));
         assert!(matches!(one(&[b'+'; MAX_LINE + 2]), Err(ReplyError::Limit(_))));
+        let long = [&b"+"[..], &[b'x'; MAX_LINE], b"\r\n"].concat();
+        assert!(matches!(one(&long), Err(ReplyError::Limit(_))), "also when its end came with it");
         assert!(matches!(one(b"$-2\r\n"), Err(ReplyError::Number)));
         assert!(matches!(one(b"$1\r\nabc"), Err(ReplyError::Number)));
         assert!(matches!(one(b":x\r\n"), Err(ReplyError::Number)));
