@@ -11,6 +11,7 @@ use super::ids::{ResolveId, RunId, SaveNo};
 use super::input::{Input, Secret};
 use super::link::{LinkId, Links};
 use super::params::Params;
+use super::quirks::Quirks;
 use super::saves::Saves;
 use super::scripts::Scripts;
 use super::settings::{Node, Settings};
@@ -89,6 +90,7 @@ impl Engine {
             tilt: Tilt::default(),
             spread,
             saves: Saves::default(),
+            quirks: Quirks::default(),
             crash_after_election: false,
             crash_after_promotion: false,
             judge_after: Time::ZERO,
@@ -108,6 +110,14 @@ impl Engine {
             engine.adopt_settings(group, now);
         }
         engine
+    }
+
+    /// The same engine with what the simulation asks of it.
+    #[cfg(feature = "sim")]
+    #[must_use]
+    pub fn with_quirks(mut self, quirks: Quirks) -> Self {
+        self.shared.quirks = quirks;
+        self
     }
 
     /// Begins: logs the id, announces the groups, saves a new id. To be called once, when the listeners stand.
@@ -222,7 +232,8 @@ impl Engine {
             let Some(id) = self.shared.touched.pop_first() else { break };
             let (mut cx, parts) = self.split(now, out);
             let Some(group) = parts.groups.get_mut(&id) else { continue };
-            if let Some(end) = group.pause_end().filter(|end| *end > now) {
+            let pause = if cx.shared.quirks.slow() { group.next_tick() } else { group.pause_end() };
+            if let Some(end) = pause.filter(|end| *end > now) {
                 self.timers.set(Key::Group(id), Some((end, "crowd")));
                 continue;
             }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use super::action::{Action, FailoverReason, FailoverResult, Level, Observation, Phase};
 use super::address::Address;
 use super::ballot;
-use super::group::{Failover, Group, State, Which};
+use super::group::{Adoption, Failover, Group, State, Which};
 use super::instance::{Instance, Reconf, Role};
 use super::link::Tag;
+use super::quirks::Mistake;
 use super::registry::Owners;
 use super::select::{Candidate, best};
 use super::shared::{Cx, Deferred, words};
@@ -47,7 +48,7 @@ impl Group {
 
     fn start_if_due(&mut self, cx: &mut Cx<'_>) {
         let Some(turn_at) = self.turn_at else { return };
-        if self.failover.is_some() || self.odown_since.is_none() || self.adoption.is_some() {
+        if self.failover.is_some() || self.odown_since.is_none() || self.is_adopting(cx) {
             return;
         }
         if let Some(attempt_at) = self.attempt_at {
@@ -71,7 +72,7 @@ impl Group {
 
     /// SENTINEL FAILOVER. The error is the reply's text.
     pub(crate) fn manual_failover(&mut self, cx: &mut Cx<'_>) -> Result<(), &'static str> {
-        if self.failover.is_some() || self.adoption.is_some() {
+        if self.failover.is_some() || self.is_adopting(cx) {
             return Err("INPROG Failover already in progress");
         }
         if best(&self.candidates(cx)).is_none() {
@@ -118,7 +119,7 @@ impl Group {
     /// Takes one step if its condition holds.
     fn advance(&mut self, cx: &mut Cx<'_>, owners: &mut Owners) -> bool {
         // A newer configuration is about to be followed: nothing is done on the strength of an older one.
-        if self.adoption.is_some() {
+        if self.is_adopting(cx) {
             return false;
         }
         match self.failover.as_ref().map(|failover| failover.state) {
@@ -133,6 +134,11 @@ impl Group {
                 false
             }
         }
+    }
+
+    /// A newer configuration is being saved: until it is followed nothing is done on the strength of the old one.
+    pub(crate) fn is_adopting(&self, cx: &Cx<'_>) -> bool {
+        self.adoption.is_some() && !cx.shared.quirks.makes(Mistake::ActWhileAdopting)
     }
 
     fn enter(&mut self, state: State, cx: &Cx<'_>) {
@@ -155,6 +161,7 @@ impl Group {
         let Some(failover) = &self.failover else { return false };
         let votes = self.votes_for_me(failover.epoch, &cx.shared.my_id);
         let needed = ballot::needed(self.peers.len(), self.options.quorum);
+        let needed = if cx.shared.quirks.makes(Mistake::OneVoteShort) { needed - 1 } else { needed };
         let elected = failover.own_vote_saved && (failover.forced || votes >= needed);
         if !elected {
             let patience = cx.shared.params.election_timeout().min(self.options.failover_timeout);
@@ -279,7 +286,7 @@ impl Group {
             return;
         }
         failover.committing = None;
-        if self.adoption.is_some() {
+        if self.is_adopting(cx) {
             return;
         }
         self.config_epoch = epoch;
@@ -306,7 +313,10 @@ impl Group {
         self.repoint_some(&promoted, &target, cx);
         let waiting = self.replicas.values().any(|replica| {
             let done = replica.data().is_some_and(|data| data.reconf == Reconf::Done);
-            promoted != Which::Replica(replica.name.clone()) && !done && !replica.is_down()
+            promoted != Which::Replica(replica.name.clone())
+                && !done
+                && !replica.is_down()
+                && !just_promoted(replica, cx)
         });
         if !timed_out && (waiting || promoted_down) {
             return false;
@@ -350,7 +360,7 @@ impl Group {
             if busy >= limit
                 || !fresh
                 || which == *promoted
-                || self.get(&which).is_some_and(Instance::is_down)
+                || self.get(&which).is_some_and(|replica| replica.is_down() || just_promoted(replica, cx))
             {
                 continue;
             }
@@ -370,7 +380,8 @@ impl Group {
             let which = Which::Replica(name);
             let fresh =
                 self.get(&which).and_then(Instance::data).is_some_and(|data| data.reconf == Reconf::None);
-            if which != *promoted && fresh && self.reconfigure(&which, Some(target), cx) {
+            let left_alone = self.get(&which).is_some_and(|replica| just_promoted(replica, cx));
+            if which != *promoted && fresh && !left_alone && self.reconfigure(&which, Some(target), cx) {
                 cx.event(Level::Notice, "+slave-reconf-sent-be", self, &which, "");
             }
         }
@@ -391,6 +402,21 @@ impl Group {
             observe_end(&failover, result, cx);
         }
         self.switch(to, cx, owners);
+    }
+
+    /// SENTINEL RESET ends the attempt, not what it has brought about: a promotion that others hear of, or that the
+    /// file names already, stays this daemon's configuration too. Else one epoch would have two primaries.
+    pub(crate) fn keep_promotion(&mut self, cx: &mut Cx<'_>, owners: &mut Owners) {
+        let Some(failover) = &self.failover else { return };
+        let (epoch, committing) = (failover.epoch, failover.committing);
+        if failover.state >= State::ReconfReplicas {
+            self.update_config(cx, owners);
+        } else if let (Some(save), None, Some((which, _))) = (committing, &self.adoption, self.chosen())
+            && let Some(address) = self.get(&which).map(|replica| replica.address.clone())
+        {
+            self.adoption = Some(Adoption { from: cx.shared.my_id.clone(), address, epoch, save });
+            cx.after(save, Deferred::Adopt { group: self.id });
+        }
     }
 
     /// Gives the attempt up; its start still spaces the next one.
@@ -435,6 +461,13 @@ impl Group {
         }
         true
     }
+}
+
+/// Somebody made it a primary while this daemon's attempt was under way: perhaps the next leader, whose configuration is
+/// on its way here. It is not made a replica in passing; a stray one is seen to after Sentinel's wait.
+fn just_promoted(replica: &Instance, cx: &Cx<'_>) -> bool {
+    let wait = cx.shared.params.publish_period() * 4;
+    replica.data().is_some_and(|data| data.role == Role::Primary && cx.now.since(data.role_at) <= wait)
 }
 
 fn observe_end(failover: &Failover, result: FailoverResult, cx: &mut Cx<'_>) {

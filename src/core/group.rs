@@ -10,6 +10,8 @@ use super::ids::{GroupName, SaveNo};
 use super::instance::{Instance, Kind};
 use super::time::Time;
 
+/// redis-sentinel's timer.
+const TICK: Duration = Duration::from_millis(100);
 /// A group with more instances than this is looked at in steps of time.
 const CROWD: usize = 100;
 /// The step for each instance of such a group: what all of them cost together then stays the same however many they
@@ -153,6 +155,11 @@ impl Group {
         let count = self.replicas.len() + self.peers.len();
         let count = u32::try_from(count).ok().filter(|_| count > CROWD)?;
         Some(self.stepped_at? + PAUSE_EACH * count)
+    }
+
+    /// When redis-sentinel would look at the group again.
+    pub(crate) fn next_tick(&self) -> Option<Time> {
+        Some(self.stepped_at? + TICK)
     }
 
     pub(crate) fn get(&self, which: &Which) -> Option<&Instance> {

@@ -202,6 +202,10 @@ impl Engine {
         if group.peers.get(run_id).is_some_and(|peer| peer.address.same(&at)) {
             return;
         }
+        // Heard late: what this daemon said before it lost its file and with it its id.
+        if !group.peers.contains_key(run_id) && cx.is_own_address(&at) {
+            return;
+        }
         let which = Which::Peer(run_id.to_owned());
         if group.peers.contains_key(run_id) {
             let rest = format!(" ip {} port {} for {run_id}", hello.host, hello.port);

@@ -7,6 +7,7 @@ use super::address::Lookup;
 use super::engine::address;
 use super::group::{Group, State, Which};
 use super::instance::{Instance, Reconf, Role};
+use super::quirks::Mistake;
 use super::registry::Owners;
 use super::shared::{Cx, Deferred};
 use crate::resp::Reply;
@@ -129,7 +130,7 @@ impl Group {
             cx.event(Level::Verbose, name, self, which, &format!(" new reported role is {}", role.word()));
         }
         if !cx.shared.tilt.active()
-            && self.adoption.is_none()
+            && !self.is_adopting(cx)
             && let (Which::Replica(name), Some(role)) = (which, facts.role)
         {
             match role {
@@ -193,11 +194,16 @@ impl Group {
                 let epoch = failover.epoch;
                 let save = cx.save();
                 failover.committing = Some(save);
-                cx.after(save, Deferred::Commit { group: self.id, epoch });
+                if cx.shared.quirks.makes(Mistake::CommitBeforeSave) {
+                    self.committed(epoch, cx);
+                } else {
+                    cx.after(save, Deferred::Commit { group: self.id, epoch });
+                }
             }
             return;
         }
-        let wait = cx.shared.params.publish_period() * 4;
+        let hasty = cx.shared.quirks.makes(Mistake::DemoteOnOldKnowledge);
+        let wait = if hasty { std::time::Duration::ZERO } else { cx.shared.params.publish_period() * 4 };
         let Some(replica) = self.replicas.get(name) else { return };
         // The primary by another address (a replica behind a NAT may be listed by one that leads back to it).
         if !replica.run_id.is_empty() && replica.run_id == self.primary.run_id {

@@ -153,6 +153,12 @@ impl Links {
         Some((id, channel))
     }
 
+    /// Whether a connection stands whose local end is at that address.
+    pub(crate) fn are_from(&self, ip: IpAddr) -> bool {
+        let conns = self.links.values().flat_map(|link| [&link.command, &link.pubsub]).flatten();
+        conns.into_iter().any(|conn| conn.local == Some(ip))
+    }
+
     pub(crate) fn find(&self, conn: ConnId) -> Option<(LinkId, Channel)> {
         self.by_conn.get(&conn).copied()
     }

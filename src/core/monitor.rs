@@ -211,7 +211,7 @@ impl Group {
             });
             period = self.evidence_pace(instance, cx).map_or(period, |pace| pace.min(period));
             if awaited || matches!(data.reconf, Reconf::Sent(_) | Reconf::InProgress) {
-                period = period.min(WATCHED_INFO);
+                period = period.min(if cx.shared.quirks.slow() { FAST_INFO } else { WATCHED_INFO });
             }
         }
         // An unanswered request is not repeated faster than Sentinel would ask at its calmest in a failover.

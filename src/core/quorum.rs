@@ -60,6 +60,9 @@ impl Group {
     /// All daemons rank each other alike, by a hash that differs for each epoch; the first begins at once, the others
     /// in steps in which a vote of the first reaches them.
     fn turn_delay_ms(&self, cx: &mut Cx<'_>) -> u64 {
+        if cx.shared.quirks.slow() {
+            return cx.shared.spread.below(super::vote::DESYNC_MS);
+        }
         let epoch = cx.shared.current_epoch + 1;
         let weight = |run_id: &str| spread::hash(&[run_id, self.name.as_str()], epoch);
         let own = weight(&cx.shared.my_id);
@@ -140,7 +143,7 @@ impl Group {
             if state.command.is_none() || state.pending() >= MAX_PENDING * state.users {
                 continue;
             }
-            let gap = if peer.urgent { MIN_ASK } else { period };
+            let gap = if peer.urgent && !cx.shared.quirks.slow() { MIN_ASK } else { period };
             if peer.asked_at.is_some_and(|at| !cx.due(at + gap, "ask")) {
                 continue;
             }

@@ -10,6 +10,7 @@ use super::fastdown::FastDown;
 use super::group::{Group, GroupId, Options, Which};
 use super::instance::{DataNode, Instance, Kind, Role};
 use super::link::LinkId;
+use super::quirks::Mistake;
 use super::settings::{GroupSettings, HostPort, KnownSentinel, Settings};
 use super::shared::Cx;
 use super::time::Time;
@@ -270,8 +271,9 @@ impl Group {
         self.ballot.leader = None;
         self.attempt_at = None;
         self.turn_at = None;
-        self.adoption = None;
-        self.void_opinions();
+        if !cx.shared.quirks.makes(Mistake::OldOpinions) {
+            self.void_opinions();
+        }
         self.primary.run_id.clear();
         self.primary.down_since = None;
         self.primary.last_down_at = None;

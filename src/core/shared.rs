@@ -7,12 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::action::{Action, Actions, Event, Level, Observation};
-use super::address::{Lookup, Names};
+use super::address::{Address, Lookup, Names};
 use super::group::{Group, GroupId, Which};
 use super::ids::{ClientId, SaveNo};
 use super::input::Secret;
 use super::link::{LinkId, Links, Tag};
 use super::params::Params;
+use super::quirks::Quirks;
 use super::saves::Saves;
 use super::scripts::Scripts;
 use super::settings::Node;
@@ -60,6 +61,7 @@ pub(crate) struct Shared {
     pub(crate) tilt: Tilt,
     pub(crate) spread: Spread,
     pub(crate) saves: Saves<Deferred>,
+    pub(crate) quirks: Quirks,
     pub(crate) crash_after_election: bool,
     pub(crate) crash_after_promotion: bool,
     /// The process was just held up: replies that wait in its sockets are read before anything is called down.
@@ -225,6 +227,17 @@ impl Cx<'_> {
             self.shared.links.forget_conn(conn);
             self.out.push(Action::Close { conn });
         }
+    }
+
+    /// Whether this daemon itself is reached by that address.
+    pub(crate) fn is_own_address(&self, at: &Address) -> bool {
+        let shared = &self.shared;
+        let port = if shared.announce_port == 0 { shared.node.port } else { shared.announce_port };
+        at.port == port
+            && match &shared.announce_ip {
+                Some(ip) => *ip == at.host,
+                None => at.ip.is_some_and(|ip| shared.links.are_from(ip)),
+            }
     }
 
     /// The local address of the command connection to an instance: what peers can reach this daemon by.

@@ -6,6 +6,7 @@ use super::engine::Engine;
 use super::group::Group;
 use super::ids::{ClientId, SaveNo};
 use super::instance::Instance;
+use super::quirks::Mistake;
 use super::shared::{Cx, Deferred};
 use super::time::Time;
 use crate::resp::Reply;
@@ -49,6 +50,10 @@ impl Engine {
         // After a restart only the epoch of the last vote is known.
         let given = (group.ballot.leader.clone().unwrap_or_else(nobody), group.ballot.epoch);
         let reply = answer(down, Some(given));
+        if cx.shared.quirks.makes(Mistake::VoteBeforeSave) {
+            cx.reply(client, reply);
+            return;
+        }
         let save = match telling(&cx.shared.saves) {
             Telling::Now => {
                 cx.reply(client, reply);

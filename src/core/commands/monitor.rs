@@ -93,6 +93,7 @@ impl Engine {
                 continue;
             }
             count += 1;
+            group.keep_promotion(&mut cx, parts.owners);
             group.reset(false, &mut cx, parts.owners);
             group.blind_until = Some(now + BLIND);
             cx.event(Level::Warning, "+reset-master", group, &Which::Primary, "");

@@ -2,6 +2,7 @@
 
 mod failover;
 mod fastdown;
+mod forgetting;
 mod hostile;
 mod monitor;
 mod vote;
