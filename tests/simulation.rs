@@ -2,12 +2,14 @@
 //!
 //! `VEDETTE_SIM_SEED=N` plays one seed, `VEDETTE_SIM_RUNS=N` so many, `VEDETTE_SIM_FROM=N` from that seed on: a long run
 //! tells now and then up to which seed all is well, and is taken up again there. What fails prints the command that
-//! repeats it; `VEDETTE_SIM_TRACE=FILE` beside it writes the whole trace there.
+//! repeats it; `VEDETTE_SIM_TRACE=FILE` beside it writes the whole trace there. `VEDETTE_SIM_LIST=1` plays on and lists all
+//! seeds that fail.
 #![cfg(feature = "sim")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
@@ -39,6 +41,9 @@ fn play(seed: u64) -> Result<Outcome, String> {
         .map_err(|_| report(seed, "a panic", None))
         .and_then(|outcome| match &outcome.violation {
             None => Ok(outcome),
+            Some(violation) if number("VEDETTE_SIM_LIST").is_some() => {
+                Err(format!("seed {seed} breaks '{}': {}", violation.rule, violation.what))
+            }
             Some(violation) => Err(report(seed, violation.rule, Some(&violation.what))),
         })
 }
@@ -87,6 +92,8 @@ struct Sum {
     writes: u64,
     slowest_ms: u64,
     contested: u64,
+    forgotten: usize,
+    rescued: usize,
 }
 
 impl Sum {
@@ -105,6 +112,8 @@ impl Sum {
             writes: u64::from(figures.writes),
             slowest_ms: figures.settled_after,
             contested: u64::from(figures.contested),
+            forgotten: figures.forgotten,
+            rescued: figures.rescued,
         });
     }
 
@@ -122,6 +131,8 @@ impl Sum {
         self.writes += other.writes;
         self.slowest_ms = self.slowest_ms.max(other.slowest_ms);
         self.contested += other.contested;
+        self.forgotten += other.forgotten;
+        self.rescued += other.rescued;
     }
 
     /// The runs must have been worth it: a change that keeps faults from happening would let every rule hold.
@@ -142,6 +153,7 @@ impl Sum {
 fn the_rules_hold_in_every_run_and_the_fleet_heals() {
     let (first, runs) = seeds();
     let next = AtomicU64::new(first);
+    let reports = Mutex::new(Vec::new());
     let failed = AtomicBool::new(false);
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let work = || {
@@ -158,25 +170,20 @@ fn the_rules_hold_in_every_run_and_the_fleet_heals() {
             match play(seed) {
                 Ok(outcome) => sum.add(&outcome.figures),
                 Err(report) => {
-                    failed.store(true, Ordering::Relaxed);
-                    return Err(report);
+                    reports.lock().unwrap().push(report);
+                    failed.store(number("VEDETTE_SIM_LIST").is_none(), Ordering::Relaxed);
                 }
             }
         }
-        Ok(sum)
+        sum
     };
-    let results: Vec<Result<Sum, String>> = thread::scope(|scope| {
+    let results: Vec<Sum> = thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         workers.into_iter().map(|worker| worker.join().unwrap()).collect()
     });
-    let mut reports = Vec::new();
     let mut all = Sum::default();
-    for result in results {
-        match result {
-            Ok(sum) => all.join(&sum),
-            Err(report) => reports.push(report),
-        }
-    }
+    results.iter().for_each(|sum| all.join(sum));
+    let reports = reports.into_inner().unwrap();
     println!("{all:?}");
     assert!(reports.is_empty(), "{}", reports.join("\n"));
     if runs >= RUNS {

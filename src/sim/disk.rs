@@ -1,15 +1,21 @@
 //! A daemon's disk: a write takes the state as it is when it begins, and is lost with the process before it ends.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::rng::Rng;
 use crate::core::Settings;
 use crate::core::ids::SaveNo;
 
+/// How many earlier files there are copies of.
+const KEPT: usize = 30;
+
 /// What lies on a daemon's disk, and the write under way.
 #[derive(Debug)]
 pub(crate) struct Disk {
     saved: Settings,
+    /// What was there before, the newest last.
+    earlier: VecDeque<Settings>,
     writing: Option<(Settings, SaveNo)>,
     asked: Option<SaveNo>,
     /// Bounds of a write in milliseconds.
@@ -25,7 +31,18 @@ pub(crate) struct Disk {
 
 impl Disk {
     pub(crate) const fn new(saved: Settings, bounds: (u64, u64), lies: bool) -> Self {
-        Self { saved, writing: None, asked: None, bounds, slow: None, broken: 0, refused: false, lies }
+        let earlier = VecDeque::new();
+        Self {
+            saved,
+            earlier,
+            writing: None,
+            asked: None,
+            bounds,
+            slow: None,
+            broken: 0,
+            refused: false,
+            lies,
+        }
     }
 
     /// What a restart would find.
@@ -68,7 +85,7 @@ impl Disk {
             return Some((upto, false));
         }
         if !self.lies {
-            self.saved = state;
+            self.keep(state);
         }
         Some((upto, true))
     }
@@ -82,8 +99,24 @@ impl Disk {
             && self.broken == 0
             && !self.lies
         {
-            self.saved = state;
+            self.keep(state);
         }
+    }
+
+    /// The file is another than the last one: an earlier one if `old`, else `first`. False if there is no earlier one.
+    pub(crate) fn forget(&mut self, old: bool, first: Settings, rng: &mut Rng) -> bool {
+        let earlier =
+            if old { self.earlier.get(rng.index(self.earlier.len())).cloned() } else { Some(first) };
+        let Some(earlier) = earlier else { return false };
+        self.keep(earlier);
+        true
+    }
+
+    fn keep(&mut self, state: Settings) {
+        if self.earlier.len() >= KEPT {
+            self.earlier.pop_front();
+        }
+        self.earlier.push_back(std::mem::replace(&mut self.saved, state));
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the invariants are told: everything that leaves a daemon, reaches it or is written by it. Host names are told
 //! as the addresses behind them.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::ledger::Ledger;
@@ -12,6 +14,7 @@ use crate::core::{Settings, Time};
 /// One fact, and what stood when it happened.
 #[derive(Debug)]
 pub(crate) struct Seen<'a> {
+    /// By that daemon's own clock.
     pub(crate) at: Time,
     pub(crate) daemon: DaemonId,
     /// What a restart of that daemon would find at this moment.
@@ -22,16 +25,32 @@ pub(crate) struct Seen<'a> {
     pub(crate) fact: &'a Fact,
 }
 
+impl Seen<'_> {
+    /// Whether what is known of a daemon and a group is void after [`Fact::Forgot`].
+    pub(crate) fn forgets(&self, forgotten: &Option<String>, daemon: DaemonId, group: &str) -> bool {
+        daemon == self.daemon && forgotten.as_deref().is_none_or(|name| name == group)
+    }
+}
+
 /// See the module. Addresses are `ip:port`.
 #[derive(Debug)]
 pub(crate) enum Fact {
     /// The daemon's process starts from what is saved.
     Started { fleet: usize },
+    /// The daemon will start from another file than its last, or was told to forget a group.
+    Forgot { group: Option<String> },
     /// A write of the daemon's file reached the disk.
     Saved,
     /// SLAVEOF was sent to a data node, of this `replica-priority` if it tells it, as replicas do: `NO ONE` when there is no
     /// target.
-    Slaveof { group: String, node: String, priority: Option<u32>, target: Option<String> },
+    /// When the node has been a primary until then, for how long by the daemon's clock.
+    Slaveof {
+        group: String,
+        node: String,
+        priority: Option<u32>,
+        target: Option<String>,
+        primary_for: Option<Duration>,
+    },
     /// A hello was published, to a data node or a peer.
     HelloSent(Hello),
     /// A hello reached the daemon.

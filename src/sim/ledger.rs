@@ -1,8 +1,9 @@
 //! The attempts of failover of the whole fleet, as their events and commands show them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::Fact;
+use super::invariants::vote;
 use super::plan::DaemonId;
 
 /// One daemon's attempt to fail a group over.
@@ -24,20 +25,37 @@ pub(crate) struct Ledger {
     /// The epoch of the attempt that a daemon is at.
     current: BTreeMap<(DaemonId, String), u64>,
     forced: BTreeMap<(DaemonId, String), bool>,
+    /// Votes given away, and whether the daemon was made to forget it.
+    votes: BTreeMap<(String, u64, DaemonId), (String, bool)>,
+    /// Epochs in which a vote was given twice after the first was forgotten, or that a minority decided of which some
+    /// had been made to forget their peers.
+    loose: BTreeSet<(String, u64)>,
+    forgetful: BTreeSet<DaemonId>,
+    fleet: usize,
 }
 
 impl Ledger {
     /// Takes a fact in, before any invariant sees it.
     pub(crate) fn note(&mut self, daemon: DaemonId, fact: &Fact) {
+        self.note_vote(daemon, fact);
         match fact {
-            Fact::Started { .. } => {
+            Fact::Forgot { group } => {
+                self.forgetful.insert(daemon);
+                for ((of, _, who), (_, forgotten)) in &mut self.votes {
+                    *forgotten |= *who == daemon && group.as_ref().is_none_or(|name| name == of);
+                }
+                self.current
+                    .retain(|(who, of), _| *who != daemon || group.as_ref().is_some_and(|name| name != of));
+            }
+            Fact::Started { fleet } => {
+                self.fleet = *fleet;
                 self.current.retain(|(who, _), _| *who != daemon);
                 self.forced.retain(|(who, _), _| *who != daemon);
             }
             Fact::Forced { group } => {
                 self.forced.insert((daemon, group.clone()), true);
             }
-            Fact::Event { event, .. } => {
+            Fact::Event { event, known } => {
                 let Some(group) = &event.group else { return };
                 let key = (daemon, group.as_str().to_owned());
                 match event.name {
@@ -53,6 +71,10 @@ impl Ledger {
                         });
                     }
                     "+elected-leader" => {
+                        let peers = known.as_ref().map_or(0, |known| known.known_sentinels.len());
+                        if peers + 1 < self.fleet && self.is_forgetful(daemon) {
+                            self.loose.insert((key.1.clone(), event.epoch));
+                        }
                         if let Some(attempt) = self.current_mut(daemon, &key.1) {
                             attempt.elected = true;
                         }
@@ -61,7 +83,12 @@ impl Ledger {
                     | "-failover-abort-no-good-slave"
                     | "-failover-abort-slave-timeout"
                     | "+switch-master"
-                    | "+reset-master" => {
+                    | "-monitor" => {
+                        self.current.remove(&key);
+                    }
+                    "+reset-master" => {
+                        // Peers are forgotten, too.
+                        self.forgetful.insert(daemon);
                         self.current.remove(&key);
                     }
                     _ => {}
@@ -95,11 +122,32 @@ impl Ledger {
         self.attempts.get(&(group.to_owned(), epoch)).map_or(&[], Vec::as_slice)
     }
 
-    /// Two promotions were made in the same epoch, one of them on an operator's word: Sentinel's protocol lets that
-    /// happen, for a forced failover asks nobody.
+    /// Two promotions were made in the same epoch, one of them on an operator's word, for a forced failover asks nobody;
+    /// or by a daemon that was made to forget. Sentinel's protocol lets both happen.
     pub(crate) fn contested(&self, group: &str, epoch: u64) -> bool {
         let promoted = self.at(group, epoch).iter().filter(|attempt| attempt.promoted.is_some());
-        promoted.clone().count() > 1 && promoted.clone().any(|attempt| attempt.forced)
+        promoted.clone().count() > 1
+            && (self.is_loose(group, epoch) || promoted.clone().any(|attempt| attempt.forced))
+    }
+
+    /// Whether daemons that were made to forget decided in that epoch.
+    pub(crate) fn is_loose(&self, group: &str, epoch: u64) -> bool {
+        self.loose.contains(&(group.to_owned(), epoch))
+    }
+
+    /// Whether a daemon was ever made to forget something.
+    pub(crate) fn is_forgetful(&self, daemon: DaemonId) -> bool {
+        self.forgetful.contains(&daemon)
+    }
+
+    fn note_vote(&mut self, daemon: DaemonId, fact: &Fact) {
+        let Some((group, leader, epoch)) = vote(fact) else { return };
+        let key = (group.to_owned(), epoch, daemon);
+        let first = self.votes.entry(key).or_insert_with(|| (leader.to_owned(), false));
+        if first.1 && first.0 != leader {
+            self.loose.insert((group.to_owned(), epoch));
+            *first = (leader.to_owned(), false);
+        }
     }
 
     /// Whether any epoch of the group is contested.

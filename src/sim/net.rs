@@ -93,6 +93,8 @@ pub(crate) struct Network {
     cuts: Vec<Vec<u32>>,
     conns: BTreeMap<NetId, Conn>,
     opened: NetId,
+    /// So many packets of a thousand are late by up to so much.
+    late: (u64, Duration),
 }
 
 const fn slot(side: Side) -> usize {
@@ -108,7 +110,14 @@ impl Network {
         let latency = (0..hosts)
             .map(|_| (0..hosts).map(|_| Duration::from_micros(rng.range(low, high))).collect())
             .collect();
-        Self { rng, latency, cuts: vec![vec![0; hosts]; hosts], conns: BTreeMap::new(), opened: 0 }
+        Self {
+            rng,
+            latency,
+            cuts: vec![vec![0; hosts]; hosts],
+            conns: BTreeMap::new(),
+            opened: 0,
+            late: (0, Duration::ZERO),
+        }
     }
 
     /// Begins a connection; the caller's end stands at once and hears `Accept`, `Refuse` or nothing.
@@ -233,6 +242,11 @@ impl Network {
         std::mem::take(&mut conn.ways[slot(to)].held)
     }
 
+    /// Some packets are late from now on: so many of a thousand, by up to `by`.
+    pub(crate) fn be_late(&mut self, permille: u64, by: Duration) {
+        self.late = (permille, by);
+    }
+
     /// Changes the latency of a direction.
     pub(crate) fn set_latency(&mut self, from: HostId, to: HostId, latency: Duration) -> Duration {
         std::mem::replace(&mut self.latency[from][to], latency)
@@ -277,7 +291,12 @@ impl Network {
         let way = &mut conn.ways[slot(to)];
         let base = self.latency[from_host][to_host];
         let jitter = self.rng.below(u64::try_from(base.as_micros()).unwrap_or(0) / 4 + 20);
-        let at = (now + base + Duration::from_micros(jitter)).max(way.last);
+        let mut at = now + base + Duration::from_micros(jitter);
+        if self.late.0 > 0 && self.rng.chance(self.late.0) {
+            let most = u64::try_from(self.late.1.as_micros()).unwrap_or(0);
+            at = at + Duration::from_micros(self.rng.below(most));
+        }
+        let at = at.max(way.last);
         way.last = at;
         Some(Due { at, net, to, packet })
     }

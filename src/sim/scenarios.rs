@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::plan::{Step, What, Who};
+use super::plan::{File, Step, What, Who};
 use super::*;
 
 fn seconds(count: f64) -> Duration {
@@ -14,7 +14,25 @@ fn step(after: f64, what: What) -> Step {
 }
 
 fn kill(who: Who, lasts: f64) -> What {
-    What::Kill { who, lasts: seconds(lasts), power: false, lose_data: false, loading: Duration::ZERO }
+    What::Kill {
+        who,
+        lasts: seconds(lasts),
+        power: false,
+        lose_data: false,
+        loading: Duration::ZERO,
+        file: File::Kept,
+    }
+}
+
+fn lose_file(daemon: usize) -> What {
+    What::Kill {
+        who: Who::Daemon(daemon),
+        lasts: seconds(0.1),
+        power: false,
+        lose_data: false,
+        loading: Duration::ZERO,
+        file: File::Lost,
+    }
 }
 
 /// Plays steps on a fleet of three with one group, from several seeds: the moments differ, the sequence doesn't.
@@ -67,9 +85,10 @@ fn silence_is_not_taken_for_a_death() {
             power: true,
             lose_data: false,
             loading: Duration::ZERO,
+            file: File::Kept,
         },
-        What::Partition { side: vec![Who::Node(0)], lasts: seconds(5.0) },
-        What::Partition { side: (0..3).map(Who::Daemon).collect(), lasts: seconds(5.0) },
+        What::Partition { side: vec![Who::Node(0)], one_way: false, lasts: seconds(5.0) },
+        What::Partition { side: (0..3).map(Who::Daemon).collect(), one_way: false, lasts: seconds(5.0) },
         What::Reset { who: Who::Node(0) },
     ];
     for fault in faults {
@@ -152,12 +171,65 @@ fn a_replica_known_by_name_is_not_there_twice_after_a_restart() {
     });
 }
 
+/// A leader was told SENTINEL RESET while it repointed replicas: it went back to the old primary, under the epoch of the
+/// new one.
+#[test]
+fn a_reset_keeps_the_promotion_that_it_interrupts() {
+    for after in [0.05, 0.1, 0.2, 0.3, 0.5, 1.0] {
+        holds(|plan| {
+            plan.disk = (20, 200);
+            plan.steps.push(step(1.0, What::Failover { daemon: 1, group: 0 }));
+            plan.steps.push(step(1.0 + after, What::Forget { daemon: 1, group: 0 }));
+        });
+    }
+}
+
+/// A daemon that lost its file heard what it had said before, and took itself for a peer from then on.
+#[test]
+fn a_lost_file_leaves_no_ghost() {
+    let figures = holds(|plan| {
+        plan.steps.push(step(0.5, What::Late { permille: 300, by: seconds(2.0), lasts: seconds(9.0) }));
+        for (daemon, after) in [(0, 2.0), (0, 6.0)] {
+            plan.steps.push(step(after, lose_file(daemon)));
+        }
+    });
+    assert!(figures.iter().all(|figures| figures.forgotten == 2), "{figures:?}");
+}
+
+/// Daemons that forgot everything find it again, whatever happens meanwhile.
+#[test]
+fn what_was_forgotten_is_found_again() {
+    let figures = holds(|plan| {
+        plan.steps.push(step(0.5, What::Remove { daemon: 0, group: 0, lasts: seconds(5.0) }));
+        plan.steps.push(step(1.0, kill(Who::PrimaryOf(0), 10.0)));
+        plan.steps.push(step(5.0, What::Forget { daemon: 1, group: 0 }));
+        plan.steps.push(step(8.0, lose_file(2)));
+    });
+    assert!(figures.iter().all(|figures| figures.promotions >= 1), "{figures:?}");
+}
+
+/// Clocks that go wrong by a third between them, and daemons as slow as redis-sentinel.
+#[test]
+fn slow_peers_and_wrong_clocks_replace_a_primary_too() {
+    for slow in [vec![0], vec![0, 1], vec![0, 1, 2]] {
+        let figures = holds(|plan| {
+            plan.slow.clone_from(&slow);
+            plan.rates = vec![860, 1000, 1140];
+            plan.steps.push(step(1.0, kill(Who::PrimaryOf(0), 10.0)));
+        });
+        assert!(figures.iter().all(|figures| figures.promotions == 1), "{figures:?}");
+    }
+}
+
 /// Found by their number: every question about a primary that was down was answered by a question.
 #[test]
 fn questions_are_few_while_no_quorum_is_reached() {
     holds(|plan| {
         plan.groups[0].quorum = 3;
-        plan.steps.push(step(0.5, What::Partition { side: vec![Who::Daemon(2)], lasts: seconds(25.0) }));
+        plan.steps.push(step(
+            0.5,
+            What::Partition { side: vec![Who::Daemon(2)], one_way: false, lasts: seconds(25.0) },
+        ));
         plan.steps.push(step(1.0, kill(Who::PrimaryOf(0), 20.0)));
     });
 }

@@ -33,8 +33,17 @@ impl Invariant for DownsPair {
             });
             return Ok(());
         }
+        if event.name == "+reset-master" || event.name == "-monitor" {
+            self.down.retain(|(who, of, _, _)| (*who, of.as_str()) != (d, group.as_str()));
+            return Ok(());
+        }
         let instance = event.payload.split(' ').take(2).collect::<Vec<_>>().join(" ");
         let news = match event.name {
+            // Known anew.
+            "+sentinel" | "+slave" => {
+                self.down.remove(&(d, group, "s_down", instance));
+                true
+            }
             "+sdown" => self.down.insert((d, group, "s_down", instance)),
             "-sdown" => self.down.remove(&(d, group, "s_down", instance)),
             "+odown" => self.down.insert((d, group, "o_down", instance)),

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Invariant;
 use super::one_vote::vote;
-use crate::sim::facts::{Fact, Seen};
+use crate::sim::facts::{Fact, Seen, group};
 use crate::sim::plan::DaemonId;
 
 #[derive(Debug, Default)]
@@ -39,8 +39,14 @@ impl Invariant for Majority {
             return Ok(());
         }
         let key = (known.name.as_str().to_owned(), attempt.epoch, id.as_str().to_owned());
-        let have = self.votes.get(&key).map_or(0, BTreeSet::len);
-        let need = (self.fleet / 2 + 1).max(usize::try_from(known.quorum).unwrap_or(usize::MAX));
+        // Who asks nobody shows no vote, not even his own.
+        let own =
+            group(seen.saved, known.name.as_str()).is_some_and(|group| group.leader_epoch == attempt.epoch);
+        let have = self.votes.get(&key).map_or(0, BTreeSet::len).max(usize::from(own));
+        // Who was made to forget his peers counts those that he has found again: Sentinel's majority is of the known.
+        let fleet =
+            if seen.ledger.is_forgetful(seen.daemon) { known.known_sentinels.len() + 1 } else { self.fleet };
+        let need = (fleet / 2 + 1).max(usize::try_from(known.quorum).unwrap_or(usize::MAX));
         if have >= need {
             return Ok(());
         }

@@ -1,6 +1,7 @@
 //! What must hold after every step. One rule per file, each with the source that states it.
 
 mod downs_pair;
+mod early_demotion;
 mod epochs_rise;
 mod few_questions;
 mod fit_candidate;
@@ -16,6 +17,7 @@ mod spaced_attempts;
 mod switch_told;
 mod tilt_is_still;
 
+pub(crate) use self::one_vote::vote;
 use super::facts::Seen;
 
 /// A rule that holds at every moment of every run.
@@ -42,6 +44,7 @@ pub(crate) fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(one_primary::OnePrimary::default()),
         Box::new(epochs_rise::EpochsRise::default()),
         Box::new(newest_known::NewestKnown::default()),
+        Box::new(early_demotion::EarlyDemotion::default()),
         Box::new(few_questions::FewQuestions::default()),
         Box::new(fit_candidate::FitCandidate),
         Box::new(spaced_attempts::SpacedAttempts::default()),

@@ -27,6 +27,10 @@ impl Invariant for NewestKnown {
                 self.learn_saved(seen);
                 Ok(())
             }
+            Fact::Forgot { group } => {
+                self.newest.retain(|(who, of), _| !seen.forgets(group, *who, of));
+                Ok(())
+            }
             Fact::Saved => {
                 self.learn_saved(seen);
                 Ok(())

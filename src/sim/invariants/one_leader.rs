@@ -26,7 +26,7 @@ impl Invariant for OneLeader {
                 let rival =
                     others.filter(|other| other.daemon != d).find(|other| other.elected && !other.forced);
                 match rival {
-                    Some(rival) if !mine.forced => Err(format!(
+                    Some(rival) if !mine.forced && !seen.ledger.is_loose(group, mine.epoch) => Err(format!(
                         "d{d} and d{} are both elected in epoch {} of {group}",
                         rival.daemon, mine.epoch
                     )),
@@ -55,6 +55,7 @@ impl Invariant for OneLeader {
             | Fact::HelloSent(_)
             | Fact::HelloHeard(_)
             | Fact::Asked { .. }
+            | Fact::Forgot { .. }
             | Fact::Opinion { .. }
             | Fact::Voted { .. }
             | Fact::Forced { .. }

@@ -34,6 +34,7 @@ impl Invariant for OnePrimary {
             | Fact::Slaveof { .. }
             | Fact::HelloHeard(_)
             | Fact::Asked { .. }
+            | Fact::Forgot { .. }
             | Fact::Opinion { .. }
             | Fact::Voted { .. }
             | Fact::Forced { .. }
@@ -45,6 +46,10 @@ impl Invariant for OnePrimary {
 
 impl OnePrimary {
     fn commit(&mut self, seen: &Seen<'_>, group: &str, epoch: u64, address: &str) -> Result<(), String> {
+        // The first configuration is what somebody wrote or told.
+        if epoch == 0 {
+            return Ok(());
+        }
         let first = self.primaries.entry((group.to_owned(), epoch)).or_insert_with(|| address.to_owned());
         if first == address || seen.ledger.contested(group, epoch) {
             return Ok(());

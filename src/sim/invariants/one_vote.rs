@@ -20,6 +20,10 @@ impl Invariant for OneVote {
     }
 
     fn see(&mut self, seen: &Seen<'_>) -> Result<(), String> {
+        // What a daemon was made to forget it may give again: the ledger keeps account of what follows from that.
+        if let Fact::Forgot { group } = seen.fact {
+            self.given.retain(|(who, of, _), _| !seen.forgets(group, *who, of));
+        }
         let Some((group, leader, epoch)) = vote(seen.fact) else { return Ok(()) };
         let first =
             self.given.entry((seen.daemon, group.to_owned(), epoch)).or_insert_with(|| leader.to_owned());
@@ -34,7 +38,7 @@ impl Invariant for OneVote {
 }
 
 /// The vote that a fact gives away: group, whom, epoch. One's own is given as soon as others are asked for theirs.
-pub(super) fn vote(fact: &Fact) -> Option<(&str, &str, u64)> {
+pub(crate) fn vote(fact: &Fact) -> Option<(&str, &str, u64)> {
     match fact {
         Fact::Voted { group, leader: Some(leader), epoch }
         | Fact::Asked { group, candidate: Some(leader), epoch, .. } => Some((group, leader, *epoch)),
@@ -46,6 +50,7 @@ pub(super) fn vote(fact: &Fact) -> Option<(&str, &str, u64)> {
         | Fact::Slaveof { .. }
         | Fact::HelloSent(_)
         | Fact::HelloHeard(_)
+        | Fact::Forgot { .. }
         | Fact::Opinion { .. }
         | Fact::Forced { .. }
         | Fact::Pointed { .. }

@@ -23,13 +23,16 @@ impl Invariant for ParallelSyncs {
         if let Fact::Started { .. } = seen.fact {
             self.on_their_way.retain(|(who, _), _| *who != d);
         }
-        let Fact::Event { event, .. } = seen.fact else { return Ok(()) };
+        let Fact::Event { event, known } = seen.fact else { return Ok(()) };
         let Some(name) = event.group.as_ref().map(|group| group.as_str().to_owned()) else { return Ok(()) };
-        let limit = group(seen.saved, &name).map_or(1, |group| group.parallel_syncs);
+        // SENTINEL SET holds before it is saved.
+        let limit = known.as_deref().or(group(seen.saved, &name)).map_or(1, |group| group.parallel_syncs);
         let nodes = self.on_their_way.entry((d, name)).or_default();
         let node = event.payload.split(' ').nth(1).unwrap_or_default();
         match event.name {
-            "+try-failover" | "+failover-end" | "+switch-master" => nodes.clear(),
+            "+try-failover" | "+failover-end" | "+switch-master" | "+reset-master" | "-monitor" => {
+                nodes.clear();
+            }
             "+slave-reconf-done" | "-slave-reconf-sent-timeout" => {
                 nodes.remove(node);
             }

@@ -35,6 +35,11 @@ impl Invariant for Quorum {
                 self.down.retain(|(who, _), _| *who != d);
                 Ok(())
             }
+            Fact::Forgot { group } => {
+                self.heard.retain(|(who, of, _), _| !seen.forgets(group, *who, of));
+                self.down.retain(|(who, of), _| !seen.forgets(group, *who, of));
+                Ok(())
+            }
             Fact::Opinion { group, address, peer, down } => {
                 self.heard.insert((d, group.clone(), *peer), (seen.at, address.clone(), *down));
                 Ok(())
@@ -58,7 +63,7 @@ impl Invariant for Quorum {
                         }
                         Err(format!("d{d} has {} of {need} opinions about {about}", others + 1))
                     }
-                    "-odown" | "+switch-master" => {
+                    "-odown" | "+switch-master" | "+reset-master" => {
                         self.down.insert((d, name), false);
                         Ok(())
                     }

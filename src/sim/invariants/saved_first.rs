@@ -78,7 +78,8 @@ impl Invariant for SavedFirst {
             }
             Fact::Pointed { group, address: told } => {
                 let held = saved(group).map(address);
-                if self.ever.contains(&(d, group.clone(), told.clone())) || seen.refused {
+                // What an operator has only now told to watch rests on his word.
+                if held.is_none() || self.ever.contains(&(d, group.clone(), told.clone())) || seen.refused {
                     return Ok(());
                 }
                 Err(format!("d{d} sends clients of {group} to {told}, on its disk the primary is {held:?}"))
@@ -99,6 +100,7 @@ impl Invariant for SavedFirst {
             | Fact::Started { .. }
             | Fact::Saved
             | Fact::HelloHeard(_)
+            | Fact::Forgot { .. }
             | Fact::Opinion { .. }
             | Fact::Forced { .. }
             | Fact::Told { .. } => Ok(()),

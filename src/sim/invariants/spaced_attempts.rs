@@ -30,7 +30,7 @@ impl Invariant for SpacedAttempts {
         let Some(group) = &event.group else { return Ok(()) };
         let key = (d, group.as_str().to_owned());
         match event.name {
-            "+switch-master" => {
+            "+switch-master" | "+reset-master" | "-monitor" => {
                 self.last.remove(&key);
             }
             "+vote-for-leader" => {

@@ -28,6 +28,16 @@ impl Invariant for SwitchTold {
                 }
                 Ok(())
             }
+            Fact::Event { event, .. } if event.name == "+monitor" => {
+                let words: Vec<&str> = event.payload.split(' ').collect();
+                // A name that has no address yet is shown as none.
+                if let [_, name, ip, port, ..] = words[..]
+                    && !ip.is_empty()
+                {
+                    self.last.insert((d, name.to_owned()), format!("{}:{port}", canonical(ip)));
+                }
+                Ok(())
+            }
             Fact::Event { event, .. } if event.name == "+switch-master" => {
                 let words: Vec<&str> = event.payload.split(' ').collect();
                 let [name, from_ip, from_port, ip, port] = words[..] else {
@@ -49,6 +59,7 @@ impl Invariant for SwitchTold {
             Fact::Event { .. }
             | Fact::Slaveof { .. }
             | Fact::Saved
+            | Fact::Forgot { .. }
             | Fact::HelloSent(_)
             | Fact::HelloHeard(_)
             | Fact::Asked { .. }

@@ -68,6 +68,7 @@ impl Invariant for TiltIsStill {
             | Fact::HelloSent(_)
             | Fact::HelloHeard(_)
             | Fact::Asked { .. }
+            | Fact::Forgot { .. }
             | Fact::Opinion { .. }
             | Fact::Voted { .. }
             | Fact::Forced { .. }

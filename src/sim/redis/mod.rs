@@ -107,6 +107,7 @@ pub(crate) struct FakeRedis {
     rng: Rng,
     run_id: String,
     role: Role,
+    role_since: Time,
     /// What the configuration file says.
     saved_role: Option<(String, u16)>,
     history: String,
@@ -210,6 +211,7 @@ impl FakeRedis {
             rng,
             run_id,
             role,
+            role_since: now,
             saved_role: left.replica_of,
             history,
             old_history: None,
@@ -264,6 +266,11 @@ impl FakeRedis {
 
     pub(crate) fn is_primary(&self) -> bool {
         self.role == Role::Primary
+    }
+
+    /// Since when this process is a primary, if it is one.
+    pub(crate) fn primary_since(&self) -> Option<Time> {
+        self.is_primary().then_some(self.role_since)
     }
 
     /// The address that this node follows, and whether the link stands.

@@ -150,6 +150,7 @@ impl FakeRedis {
             return;
         }
         self.role = Role::Primary;
+        self.role_since = now;
         effects.push(Effect::HangUp);
         let new = self.rng.run_id();
         let old = std::mem::replace(&mut self.history, new);

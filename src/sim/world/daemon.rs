@@ -7,16 +7,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{DAEMON_PORT, Delivery, HostId, NODE_PORT, NetId, Own, Packet, Side, Undo, World};
-use crate::core::action::Level;
-use crate::core::ids::{ClientId, ConnId, GroupName, RunId};
+use super::{Delivery, HostId, NetId, Own, Packet, Side, Undo, World};
+use crate::core::ids::{ClientId, ConnId};
 use crate::core::input::ScriptExit;
-use crate::core::settings::{GroupSettings, HostPort, KnownSentinel};
-use crate::core::{Action, Engine, Input, Node, Settings, Time};
+use crate::core::{Action, Engine, Input, Time};
 use crate::resp::Reply;
 use crate::sim::disk::Disk;
-use crate::sim::facts::{Fact, canonical, host_name};
-use crate::sim::plan::DaemonId;
+use crate::sim::facts::{Fact, canonical};
+use crate::sim::plan::{DaemonId, File};
+use crate::sim::rng::Rng;
 
 /// Inputs that one step may lead to inside one daemon.
 const MAX_INPUTS: usize = 1_000;
@@ -29,22 +28,76 @@ pub(super) struct Daemon {
     pub(super) disk: Disk,
     /// What the clock of this machine shows when the world's shows zero.
     offset: Duration,
-    conns: BTreeMap<ConnId, Outgoing>,
-    by_net: BTreeMap<NetId, ConnId>,
-    incoming: BTreeMap<NetId, Incoming>,
-    clients: BTreeMap<ClientId, Asker>,
+    /// How fast this clock goes, in thousandths.
+    rate: u64,
+    pub(super) conns: BTreeMap<ConnId, Outgoing>,
+    pub(super) by_net: BTreeMap<NetId, ConnId>,
+    pub(super) incoming: BTreeMap<NetId, Incoming>,
+    pub(super) clients: BTreeMap<ClientId, Asker>,
     next_client: u64,
     idle_wakes: u32,
     /// How many reasons there are for its resolver to find nothing.
     pub(super) deaf: u32,
+    /// Groups that were removed, while the write under way still holds them.
+    pub(super) unwritten: Vec<String>,
 }
 
-struct Outgoing {
-    net: NetId,
-    to: HostId,
-    up: bool,
+impl Daemon {
+    pub(super) const fn new(disk: Disk, offset: Duration, rate: u64) -> Self {
+        Self {
+            engine: None,
+            disk,
+            offset,
+            rate,
+            conns: BTreeMap::new(),
+            by_net: BTreeMap::new(),
+            incoming: BTreeMap::new(),
+            clients: BTreeMap::new(),
+            next_client: 0,
+            idle_wakes: 0,
+            deaf: 0,
+            unwritten: Vec::new(),
+        }
+    }
+
+    /// A new process runs.
+    pub(super) fn begin(&mut self, engine: Engine) {
+        self.engine = Some(engine);
+        self.idle_wakes = 0;
+    }
+
+    /// The process is gone, and what it had not saved.
+    pub(super) fn end(&mut self, rng: &mut Rng) {
+        self.engine = None;
+        self.unwritten.clear();
+        self.disk.cut_off(rng);
+        self.conns.clear();
+        self.by_net.clear();
+        self.incoming.clear();
+        self.clients.clear();
+    }
+
+    /// What this machine's clock makes of a time.
+    pub(super) fn own(&self, real: Duration) -> Duration {
+        Duration::from_micros(micros(real) * self.rate / 1000)
+    }
+
+    /// How long it really takes until this machine's clock has gone on so far.
+    fn real(&self, own: Duration) -> Duration {
+        Duration::from_micros((micros(own) * 1000).div_ceil(self.rate))
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX / 2000).min(u64::MAX / 2000)
+}
+
+pub(super) struct Outgoing {
+    pub(super) net: NetId,
+    pub(super) to: HostId,
+    pub(super) up: bool,
     /// Requests that wait for the connection.
-    waiting: Vec<Vec<Bytes>>,
+    pub(super) waiting: Vec<Vec<Bytes>>,
     /// Questions about a primary that a peer hasn't answered yet, among all requests sent.
     pub(super) asked: VecDeque<Option<Question>>,
 }
@@ -58,10 +111,10 @@ pub(super) struct Question {
 
 /// A peer's connection to this daemon.
 #[derive(Default)]
-struct Incoming {
-    pipeline: VecDeque<Vec<Bytes>>,
+pub(super) struct Incoming {
+    pub(super) pipeline: VecDeque<Vec<Bytes>>,
     /// A command is with the engine.
-    busy: bool,
+    pub(super) busy: bool,
 }
 
 /// Who waits for an answer of the engine.
@@ -72,109 +125,10 @@ pub(super) enum Asker {
 }
 
 impl World {
-    pub(super) fn make_daemons(&mut self) {
-        let ids: Vec<String> = (0..self.plan.daemons).map(|_| self.rng.run_id()).collect();
-        for daemon in 0..self.plan.daemons {
-            let settings = self.first_settings(daemon, &ids);
-            let disk = Disk::new(settings, self.plan.disk, self.plan.disks_lie);
-            self.daemons.push(Daemon {
-                engine: None,
-                disk,
-                offset: self.rng.millis(0, 100_000),
-                conns: BTreeMap::new(),
-                by_net: BTreeMap::new(),
-                incoming: BTreeMap::new(),
-                clients: BTreeMap::new(),
-                next_client: 0,
-                idle_wakes: 0,
-                deaf: 0,
-            });
-        }
-        for daemon in 0..self.plan.daemons {
-            self.boot_daemon(daemon);
-        }
-    }
-
-    fn first_settings(&self, daemon: DaemonId, ids: &[String]) -> Settings {
-        let host_port = |host: HostId, port| HostPort { host: self.ip(host), port };
-        let groups = self.plan.groups.iter().map(|plan| {
-            let mut primary = host_port(self.node_host(plan.nodes[0]), NODE_PORT);
-            if self.plan.names.is_some() {
-                primary.host = host_name(&primary.host);
-            }
-            let name = GroupName::from(plan.name.as_str());
-            let mut group = GroupSettings::new(name, primary, plan.quorum);
-            group.down_after = plan.down_after;
-            group.failover_timeout = plan.failover_timeout;
-            group.parallel_syncs = plan.parallel_syncs;
-            group.reboot_down_after = plan.reboot_down_after;
-            group.auth_pass.clone_from(&plan.password);
-            if plan.scripts {
-                group.notification_script = Some("/bin/notify".to_owned());
-                group.client_reconfig_script = Some("/bin/reconfigure".to_owned());
-            }
-            if self.plan.acquainted {
-                let replicas = plan.nodes[1..].iter();
-                group.known_replicas =
-                    replicas.map(|node| host_port(self.node_host(*node), NODE_PORT)).collect();
-                group.known_sentinels = (0..self.plan.daemons)
-                    .filter(|peer| *peer != daemon)
-                    .map(|peer| KnownSentinel {
-                        addr: host_port(peer, DAEMON_PORT),
-                        run_id: RunId::from(ids[peer].as_str()),
-                    })
-                    .collect();
-            }
-            group
-        });
-        Settings {
-            my_id: Some(RunId::from(ids[daemon].as_str())),
-            groups: groups.collect(),
-            resolve_hostnames: self.plan.names.is_some(),
-            announce_hostnames: self.plan.names.unwrap_or(false),
-            ..Settings::default()
-        }
-    }
-
-    /// A process starts from what is on the disk.
-    pub(super) fn boot_daemon(&mut self, daemon: DaemonId) {
-        let host = &mut self.hosts[daemon];
-        host.running = true;
-        host.life += 1;
-        host.wake_at = None;
-        let seed = self.rng.next();
-        let now = self.clock(daemon);
-        let machine = &mut self.daemons[daemon];
-        let groups = self.plan.groups.iter();
-        let fast_down_after =
-            groups.map(|group| (GroupName::from(group.name.as_str()), group.fast_down_after)).collect();
-        let node = Node { port: DAEMON_PORT, fast_down_after, ..Node::default() };
-        let mut engine = Engine::new(machine.disk.saved().clone(), node, seed, Level::Notice, now);
-        let mut actions = Vec::new();
-        engine.start(now, &mut actions);
-        machine.engine = Some(engine);
-        machine.idle_wakes = 0;
-        self.see(daemon, &Fact::Started { fleet: self.plan.daemons });
-        let mut inputs = VecDeque::new();
-        self.carry_out_all(daemon, actions, &mut inputs);
-        self.drive(daemon, inputs);
-    }
-
-    /// The process is gone, and what it had not saved.
-    pub(super) fn end_daemon(&mut self, daemon: DaemonId) {
-        let machine = &mut self.daemons[daemon];
-        machine.engine = None;
-        machine.disk.cut_off(&mut self.rng);
-        machine.conns.clear();
-        machine.by_net.clear();
-        machine.incoming.clear();
-        machine.clients.clear();
-        self.see(daemon, &Fact::Saved);
-    }
-
     /// The reading of a machine's own clock.
     pub(super) fn clock(&self, daemon: DaemonId) -> Time {
-        self.now + self.daemons[daemon].offset
+        let machine = &self.daemons[daemon];
+        Time::ZERO + machine.offset + machine.own(self.now.since(Time::ZERO))
     }
 
     pub(super) fn wake_daemon(&mut self, daemon: DaemonId) {
@@ -224,6 +178,10 @@ impl World {
                         self.trace.line(|| format!("d{daemon} saved up to {upto}: {ok}"));
                         if ok {
                             self.see(daemon, &Fact::Saved);
+                        }
+                        // That write had begun before the removal, and showed the group once more.
+                        for group in self.daemons[daemon].unwritten.clone() {
+                            self.see(daemon, &Fact::Forgot { group: Some(group) });
                         }
                         inputs.push_back(Input::Persisted { upto, ok });
                     }
@@ -277,7 +235,7 @@ impl World {
     }
 
     /// Goes on with a peer's pipeline: what the server layer answers itself, until a command goes to the engine.
-    fn serve(&mut self, daemon: DaemonId, net: NetId, inputs: &mut VecDeque<Input>) {
+    pub(super) fn serve(&mut self, daemon: DaemonId, net: NetId, inputs: &mut VecDeque<Input>) {
         loop {
             let machine = &mut self.daemons[daemon];
             let Some(incoming) = machine.incoming.get_mut(&net) else { return };
@@ -327,7 +285,7 @@ impl World {
     }
 
     /// Lets the engine take inputs until none is left, then sees to its disk and its next wake-up.
-    fn drive(&mut self, daemon: DaemonId, mut inputs: VecDeque<Input>) {
+    pub(super) fn drive(&mut self, daemon: DaemonId, mut inputs: VecDeque<Input>) {
         let mut taken = 0;
         while let Some(input) = inputs.pop_front() {
             taken += 1;
@@ -344,7 +302,7 @@ impl World {
         self.write_if_asked(daemon);
         let Some(engine) = &self.daemons[daemon].engine else { return };
         if let Some((at, _)) = engine.next_deadline() {
-            let wait = at.since(self.clock(daemon));
+            let wait = self.daemons[daemon].real(at.since(self.clock(daemon)));
             // Timers of an operating system are late, seldom by much.
             let late = if self.rng.chance(5) {
                 self.rng.millis(1, 60)
@@ -361,13 +319,19 @@ impl World {
         if !machine.disk.wants_to_write() {
             return;
         }
+        machine.unwritten.clear();
         if let Some(takes) = machine.disk.begin(engine.snapshot(), &mut self.rng) {
             self.own(daemon, takes, Own::DiskDone);
         }
     }
 
     /// Carries the engine's wishes out, in order.
-    fn carry_out_all(&mut self, daemon: DaemonId, actions: Vec<Action>, inputs: &mut VecDeque<Input>) {
+    pub(super) fn carry_out_all(
+        &mut self,
+        daemon: DaemonId,
+        actions: Vec<Action>,
+        inputs: &mut VecDeque<Input>,
+    ) {
         for action in actions {
             if self.violation.is_some() {
                 return;
@@ -419,78 +383,12 @@ impl World {
                             host: daemon,
                             loading: Duration::ZERO,
                             lose_data: false,
+                            file: File::Kept,
                         }),
                     );
                     return;
                 }
             }
         }
-    }
-
-    fn connect(
-        &mut self,
-        daemon: DaemonId,
-        conn: ConnId,
-        ip: IpAddr,
-        port: u16,
-        inputs: &mut VecDeque<Input>,
-    ) {
-        let to = self.host_of_ip.get(&ip.to_string()).copied().filter(|to| {
-            *to != daemon && port == if *to < self.plan.daemons { DAEMON_PORT } else { NODE_PORT }
-        });
-        let Some(to) = to else {
-            let error = "Connection refused".to_owned();
-            inputs.push_back(Input::Disconnected { conn, error, refused: true });
-            return;
-        };
-        let (net, due) = self.net.dial(self.now, daemon, to);
-        self.post(due);
-        let machine = &mut self.daemons[daemon];
-        machine.by_net.insert(net, conn);
-        let outgoing = Outgoing { net, to, up: false, waiting: Vec::new(), asked: VecDeque::new() };
-        machine.conns.insert(conn, outgoing);
-    }
-
-    fn send(&mut self, daemon: DaemonId, conn: ConnId, args: Vec<Bytes>) {
-        let Some(to) = self.daemons[daemon].conns.get(&conn).map(|outgoing| outgoing.to) else { return };
-        let question = self.observe_send(daemon, to, &args);
-        let Some(outgoing) = self.daemons[daemon].conns.get_mut(&conn) else { return };
-        if to < self.plan.daemons {
-            outgoing.asked.push_back(question);
-        }
-        if outgoing.up {
-            let due = self.net.send(self.now, outgoing.net, Side::Dialer, Packet::Request(args));
-            self.post(due);
-        } else {
-            outgoing.waiting.push(args);
-        }
-    }
-
-    fn answer(&mut self, daemon: DaemonId, client: ClientId, reply: Reply, inputs: &mut VecDeque<Input>) {
-        match self.daemons[daemon].clients.remove(&client) {
-            None => {
-                self.break_rule("one answer for each command", format!("d{daemon} answers {client:?} twice"));
-            }
-            Some(Asker::Operator { args }) => self.observe_answer(daemon, &args, &reply),
-            Some(Asker::Peer { net, args }) => {
-                self.observe_vote(daemon, &args, &reply);
-                let due = self.net.send(self.now, net, Side::Listener, Packet::Reply(reply));
-                self.post(due);
-                if let Some(incoming) = self.daemons[daemon].incoming.get_mut(&net) {
-                    incoming.busy = false;
-                    self.serve(daemon, net, inputs);
-                }
-            }
-        }
-    }
-
-    /// Commands of clients that the engine still owes an answer to.
-    pub(super) fn owed(&self, daemon: DaemonId) -> Vec<String> {
-        let clients = self.daemons[daemon].clients.values();
-        clients
-            .map(|asker| match asker {
-                Asker::Peer { args, .. } | Asker::Operator { args } => format!("{args:?}"),
-            })
-            .collect()
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Delivery, Event, HostId, Undo, World};
 use crate::core::Time;
 use crate::sim::facts::canonical;
-use crate::sim::plan::{What, Who};
+use crate::sim::plan::{File, What, Who};
 
 impl World {
     /// Faults begin: the plan's steps are put on the clock.
@@ -33,11 +33,11 @@ impl World {
     pub(crate) fn happen(&mut self, what: What) {
         self.trace.line(|| format!("--- {what:?}"));
         match what {
-            What::Kill { who, lasts, power, lose_data, loading } => {
+            What::Kill { who, lasts, power, lose_data, loading, file } => {
                 let host = self.host_of(who);
                 if self.hosts[host].running {
                     self.kill(host, power);
-                    self.later(lasts, Undo::Boot { host, loading, lose_data });
+                    self.later(lasts, Undo::Boot { host, loading, lose_data, file });
                 }
             }
             What::Pause { who, lasts } => {
@@ -54,11 +54,14 @@ impl World {
                 paths.retain(|(from, to)| from != to);
                 self.cut(paths, lasts);
             }
-            What::Partition { side, lasts } => {
+            What::Partition { side, one_way, lasts } => {
                 let inside: Vec<HostId> = side.into_iter().map(|who| self.host_of(who)).collect();
                 let hosts = 0..self.hosts.len();
                 let paths = hosts.clone().flat_map(|from| hosts.clone().map(move |to| (from, to)));
-                let paths = paths.filter(|(from, to)| inside.contains(from) != inside.contains(to)).collect();
+                let paths = paths.filter(|(from, to)| {
+                    inside.contains(from) != inside.contains(to) && (!one_way || inside.contains(from))
+                });
+                let paths = paths.collect();
                 self.cut(paths, lasts);
             }
             What::Reset { who } => {
@@ -112,9 +115,23 @@ impl World {
             }
             What::Simulate { daemon, flag } => self.command(daemon, &["SENTINEL", "SIMULATE-FAILURE", flag]),
             What::Flush { daemon } => self.command(daemon, &["SENTINEL", "FLUSHCONFIG"]),
-            What::SetQuorum { daemon, group, quorum } => {
+            What::Set { daemon, group, option, value } => {
                 let name = self.plan.groups[group].name.clone();
-                self.command(daemon, &["SENTINEL", "SET", &name, "quorum", &quorum.to_string()]);
+                self.command(daemon, &["SENTINEL", "SET", &name, option, &value.to_string()]);
+            }
+            What::Late { permille, by, lasts } => {
+                self.net.be_late(permille, by);
+                self.later(lasts, Undo::Punctual);
+            }
+            What::Forget { daemon, group } => {
+                let name = self.plan.groups[group].name.clone();
+                self.command(daemon, &["SENTINEL", "RESET", &name]);
+            }
+            What::Remove { daemon, group, lasts } => {
+                let name = self.plan.groups[group].name.clone();
+                self.removed.insert((daemon, group));
+                self.command(daemon, &["SENTINEL", "REMOVE", &name]);
+                self.later(lasts, Undo::Monitor { daemon, group });
             }
         }
     }
@@ -122,7 +139,7 @@ impl World {
     pub(super) fn undo(&mut self, undo: Undo) {
         self.trace.line(|| format!("--- over: {undo:?}"));
         match undo {
-            Undo::Boot { host, loading, lose_data } => self.boot(host, loading, lose_data),
+            Undo::Boot { host, loading, lose_data, file } => self.boot(host, loading, lose_data, file),
             Undo::Resume(host) => self.resume(host),
             Undo::Heal(paths) => {
                 for (from, to) in paths {
@@ -133,6 +150,10 @@ impl World {
             }
             Undo::Latency(from, to, usual) => {
                 self.net.set_latency(from, to, usual);
+            }
+            Undo::Punctual => self.net.be_late(0, Duration::ZERO),
+            Undo::Monitor { daemon, group } => {
+                self.removed.remove(&(daemon, group));
             }
             Undo::FastDisk(daemon) => self.daemons[daemon].disk.slow = None,
             Undo::Resolver(daemon) => self.daemons[daemon].deaf -= 1,
@@ -163,7 +184,7 @@ impl World {
         }
     }
 
-    fn boot(&mut self, host: HostId, loading: Duration, lose_data: bool) {
+    fn boot(&mut self, host: HostId, loading: Duration, lose_data: bool, file: File) {
         if self.hosts[host].running {
             return;
         }
@@ -172,7 +193,7 @@ impl World {
         let due = self.net.power_up(self.now, host);
         self.post(due);
         if host < self.plan.daemons {
-            self.boot_daemon(host);
+            self.boot_daemon(host, file);
         } else {
             self.boot_node(host - self.plan.daemons, loading, lose_data);
         }
@@ -194,10 +215,15 @@ impl World {
 
     /// Somebody other than a daemon commands a replica; a primary is left alone.
     fn order(&mut self, node: usize, words: &[&str]) {
+        if self.nodes[node].process.as_ref().is_some_and(|process| !process.is_primary()) {
+            self.order_any(node, words);
+        }
+    }
+
+    /// The same of any node.
+    pub(super) fn order_any(&mut self, node: usize, words: &[&str]) {
         let now = self.now;
-        let Some(process) = self.nodes[node].process.as_mut().filter(|process| !process.is_primary()) else {
-            return;
-        };
+        let Some(process) = self.nodes[node].process.as_mut() else { return };
         let mut effects = Vec::new();
         process.order(words, now, &mut effects);
         self.carry_out(node, effects);

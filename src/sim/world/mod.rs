@@ -3,6 +3,7 @@
 //! One step is one event. It reaches one process, whose wishes are carried out before the next; every fact on the way is
 //! shown to every invariant.
 
+mod boot;
 mod daemon;
 mod deliver;
 mod faults;
@@ -10,6 +11,7 @@ mod node;
 mod observe;
 mod operator;
 mod settle;
+mod wire;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -20,7 +22,7 @@ use super::facts::{Fact, Seen};
 use super::invariants::{self, Invariant};
 use super::ledger::Ledger;
 use super::net::{Due, HostId, NetId, Network, Packet, Side};
-use super::plan::Plan;
+use super::plan::{File, Plan};
 use super::queue::Queue;
 use super::rng::Rng;
 use super::trace::Trace;
@@ -64,6 +66,10 @@ pub struct Figures {
     pub corrected: usize,
     /// Processes started again.
     pub restarts: usize,
+    /// Starts of a daemon from a file that was not its last, and groups that one was told to forget.
+    pub forgotten: usize,
+    /// Nodes that nobody knew any more, put right by the operator.
+    pub rescued: usize,
     /// Times that a daemon went into TILT.
     pub tilts: usize,
     /// Writes acknowledged to the client.
@@ -126,9 +132,11 @@ enum Own {
 /// The end of a fault.
 #[derive(Clone, Debug)]
 enum Undo {
-    Boot { host: HostId, loading: Duration, lose_data: bool },
+    Boot { host: HostId, loading: Duration, lose_data: bool, file: File },
     Resume(HostId),
     Heal(Vec<(HostId, HostId)>),
+    Punctual,
+    Monitor { daemon: usize, group: usize },
     Latency(HostId, HostId, Duration),
     FastDisk(usize),
     SoundDisk(usize),
@@ -169,6 +177,12 @@ pub(crate) struct World {
     next_write: u32,
     /// Data nodes that are dead for good.
     buried: BTreeSet<usize>,
+    /// Daemons that started from a file that was not their last.
+    forgetful: BTreeSet<usize>,
+    /// Groups that a daemon was told to forget for a while.
+    removed: BTreeSet<(usize, usize)>,
+    /// Groups that a daemon watches with no options set yet, by name.
+    bare: BTreeSet<(usize, String)>,
     digest: u64,
 }
 
@@ -194,6 +208,9 @@ impl World {
             chaos: None,
             next_write: 0,
             buried: BTreeSet::new(),
+            forgetful: BTreeSet::new(),
+            removed: BTreeSet::new(),
+            bare: BTreeSet::new(),
             digest: 0xcbf2_9ce4_8422_2325,
             plan,
         };
@@ -284,9 +301,10 @@ impl World {
             return;
         }
         self.ledger.note(daemon, fact);
+        let at = self.clock(daemon);
         let disk = &self.daemons[daemon].disk;
         let (saved, refused) = (disk.saved(), disk.refused());
-        let seen = Seen { at: self.now, daemon, saved, refused, ledger: &self.ledger, fact };
+        let seen = Seen { at, daemon, saved, refused, ledger: &self.ledger, fact };
         for invariant in &mut self.invariants {
             if let Err(what) = invariant.see(&seen) {
                 let rule = invariant.name();

@@ -224,10 +224,11 @@ impl World {
         let address = self.node_address(node);
         let priority = self.nodes[node].config.priority;
         let replica = self.nodes[node].process.as_ref().is_some_and(|process| !process.is_primary());
-        self.see(
-            daemon,
-            &Fact::Slaveof { group, node: address, priority: replica.then_some(priority), target },
-        );
+        let process = self.nodes[node].process.as_ref();
+        let primary_for = process.and_then(FakeRedis::primary_since).map(|since| self.now.since(since));
+        let primary_for = primary_for.map(|real| self.daemons[daemon].own(real));
+        let priority = replica.then_some(priority);
+        self.see(daemon, &Fact::Slaveof { group, node: address, priority, target, primary_for });
     }
 
     pub(super) fn node_address(&self, node: NodeId) -> String {

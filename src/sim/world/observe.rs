@@ -153,8 +153,18 @@ impl World {
             "+tilt" => self.figures.tilts += 1,
             _ => {}
         }
+        if let ("-monitor", Some(name)) = (event.name, &event.group) {
+            self.figures.forgotten += 1;
+            let name = name.as_str().to_owned();
+            self.daemons[daemon].unwritten.push(name.clone());
+            self.see(daemon, &Fact::Forgot { group: Some(name) });
+        }
+        if event.name == "+reset-master" {
+            self.figures.forgotten += 1;
+        }
         let known = match event.name {
-            "+odown" | "+try-failover" | "+elected-leader" | "+promoted-slave" | "+switch-master" => {
+            "+odown" | "+try-failover" | "+elected-leader" | "+promoted-slave" | "+switch-master"
+            | "+slave-reconf-sent" => {
                 let settings = self.daemons[daemon].engine.as_ref().map(Engine::snapshot);
                 let name = event.group.as_ref().map_or("", GroupName::as_str);
                 settings.as_ref().and_then(|settings| group(settings, name)).cloned().map(Box::new)

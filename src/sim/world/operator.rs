@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::{Event, World};
+use crate::core::Engine;
+use crate::sim::facts::{address, canonical, group, host_name};
 
 /// How often the client writes and asks.
 const CLIENT_EVERY: Duration = Duration::from_millis(300);
@@ -11,6 +13,7 @@ impl World {
     /// The client asks some daemon for a primary and writes there; now and then it reads the epoch too.
     pub(super) fn client(&mut self) {
         self.queue.push(self.now + CLIENT_EVERY, Event::Client);
+        self.tend_daemons();
         let daemon = self.rng.index(self.plan.daemons);
         let name = self.plan.groups[self.rng.index(self.plan.groups.len())].name.clone();
         if self.rng.chance(200) {
@@ -25,6 +28,93 @@ impl World {
             && self.write_to(node)
         {
             self.figures.writes += 1;
+        }
+    }
+
+    /// The operator tells daemons that lack a group to watch it, and what they don't know of it.
+    fn tend_daemons(&mut self) {
+        for daemon in 0..self.plan.daemons {
+            for at in 0..self.plan.groups.len() {
+                let Some(engine) = &self.daemons[daemon].engine else { continue };
+                let name = self.plan.groups[at].name.clone();
+                let watched = engine.find(&name).is_some();
+                if !watched && !self.removed.contains(&(daemon, at)) {
+                    self.monitor(daemon, at);
+                } else if watched && self.bare.contains(&(daemon, name)) {
+                    self.set_options(daemon, at);
+                }
+            }
+        }
+    }
+
+    /// SENTINEL MONITOR, with the address that another daemon tells.
+    fn monitor(&mut self, daemon: usize, at: usize) {
+        let plan = &self.plan.groups[at];
+        let others = (1..self.plan.daemons).map(|n| (daemon + n) % self.plan.daemons);
+        let told = others
+            .filter_map(|other| self.daemons[other].engine.as_ref())
+            .map(Engine::snapshot)
+            .find_map(|settings| group(&settings, &plan.name).map(address));
+        // Where nobody knows any more, the operator looks for himself.
+        let is_primary =
+            |node: &usize| self.nodes[*node].process.as_ref().is_some_and(|process| process.is_primary());
+        let found = || plan.nodes.iter().copied().find(is_primary).map(|node| self.node_address(node));
+        let Some(told) = told.or_else(found) else { return };
+        let Some((ip, port)) = told.rsplit_once(':') else { return };
+        let host = if self.plan.names.is_some() { host_name(&canonical(ip)) } else { ip.to_owned() };
+        let (name, quorum) = (plan.name.clone(), plan.options_of(daemon).0.to_string());
+        let port = port.to_owned();
+        self.bare.insert((daemon, name.clone()));
+        self.command(daemon, &["SENTINEL", "MONITOR", &name, &host, &port, &quorum]);
+    }
+
+    /// SENTINEL SET of all that MONITOR can't tell.
+    fn set_options(&mut self, daemon: usize, at: usize) {
+        if self.hosts[daemon].stopped > 0 {
+            return;
+        }
+        let plan = self.plan.groups[at].clone();
+        self.bare.remove(&(daemon, plan.name.clone()));
+        let options = [
+            ("down-after-milliseconds", plan.options_of(daemon).1.as_millis().to_string()),
+            ("failover-timeout", plan.failover_timeout.as_millis().to_string()),
+            ("parallel-syncs", plan.parallel_syncs.to_string()),
+            ("master-reboot-down-after-period", plan.reboot_down_after.as_millis().to_string()),
+            ("auth-pass", plan.password.clone().unwrap_or_default()),
+        ];
+        for (option, value) in options.iter().filter(|(_, value)| !value.is_empty()) {
+            self.command(daemon, &["SENTINEL", "SET", &plan.name, option, value]);
+        }
+    }
+
+    /// Nodes that no daemon knows any more, since all were told to forget: the operator makes them replicas of the
+    /// primary that all daemons agree on.
+    pub(super) fn rescue(&mut self) {
+        if self.figures.forgotten == 0 {
+            return;
+        }
+        for at in 0..self.plan.groups.len() {
+            let name = &self.plan.groups[at].name;
+            let views: Vec<_> = self.daemons.iter().filter_map(|machine| machine.engine.as_ref()).collect();
+            let held: Vec<_> =
+                views.iter().filter_map(|engine| group(&engine.snapshot(), name).cloned()).collect();
+            let Some(primary) = held.first().map(address) else { continue };
+            if held.iter().any(|group| address(group) != primary) {
+                continue;
+            }
+            for node in self.plan.groups[at].nodes.clone() {
+                let own = self.node_address(node);
+                let known = |host: &str, port: u16| format!("{}:{port}", canonical(host)) == own;
+                let unknown = own != primary
+                    && !held
+                        .iter()
+                        .any(|group| group.known_replicas.iter().any(|at| known(&at.host, at.port)));
+                if unknown && let Some((ip, port)) = primary.rsplit_once(':') {
+                    self.trace.line(|| format!("--- the operator makes n{node} follow {primary}"));
+                    self.figures.rescued += 1;
+                    self.order_any(node, &["SLAVEOF", ip, port]);
+                }
+            }
         }
     }
 }

@@ -14,6 +14,8 @@ use crate::sim::redis::FakeRedis;
 const DISCOVERY: Duration = Duration::from_secs(60);
 /// How long the fleet has to agree after the faults: TILT, blocked attempts and slow corrections may follow each other.
 const SETTLING: Duration = Duration::from_secs(300);
+/// How long a node may be known to nobody before the operator sees to it.
+const ABANDONED: Duration = Duration::from_secs(60);
 /// Agreement must last.
 const STEADY: Duration = Duration::from_secs(3);
 /// How often it is looked at.
@@ -70,6 +72,9 @@ impl World {
                     // Sentinel's protocol equal epochs never change anything.
                     if self.figures().contested {
                         return;
+                    }
+                    if self.now.since(begin) >= ABANDONED {
+                        self.rescue();
                     }
                     if self.now.since(begin) >= SETTLING {
                         self.portray();

@@ -1,8 +1,13 @@
 //! What one run will do: fleet, groups, network, faults and the operator's words, all from one seed.
 
+mod draw;
+mod step;
+
 use std::time::Duration;
 
+pub(crate) use self::step::{File, Step, What, Who};
 use super::rng::Rng;
+use crate::core::{Mistake, Quirks};
 
 /// Index of a daemon.
 pub(crate) type DaemonId = usize;
@@ -27,6 +32,12 @@ pub struct Plan {
     pub(crate) names: Option<bool>,
     /// After the healing the primaries die for good.
     pub(crate) funeral: bool,
+    /// How fast each daemon's clock goes, in thousandths; empty when all are right.
+    pub(crate) rates: Vec<u64>,
+    /// Daemons that are as slow as redis-sentinel.
+    pub(crate) slow: Vec<DaemonId>,
+    /// Mistakes that all daemons make on purpose: proves that the harness finds them.
+    pub(crate) mistakes: Quirks,
     /// How long faults may last, from the end of the discovery on.
     pub(crate) chaos: Duration,
     pub(crate) steps: Vec<Step>,
@@ -49,59 +60,8 @@ pub(crate) struct GroupPlan {
     pub(crate) scripts: bool,
     /// Zero: off.
     pub(crate) fast_down_after: Duration,
-}
-
-/// Something that happens at a time after the discovery.
-#[derive(Clone, Debug)]
-pub(crate) struct Step {
-    pub(crate) after: Duration,
-    pub(crate) what: What,
-}
-
-/// A machine: a daemon's or a data node's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Who {
-    Daemon(DaemonId),
-    Node(NodeId),
-    /// The data node that a group's first daemon holds for the primary at that moment.
-    PrimaryOf(usize),
-}
-
-/// What happens.
-#[derive(Clone, Debug)]
-pub(crate) enum What {
-    /// The process ends; with `power` the whole machine, so that nobody is told. It is back after `lasts`.
-    Kill { who: Who, lasts: Duration, power: bool, lose_data: bool, loading: Duration },
-    /// SIGSTOP and, after `lasts`, SIGCONT.
-    Pause { who: Who, lasts: Duration },
-    /// No packet from `from` reaches `to`; both ways unless `one_way`.
-    Cut { from: Who, to: Who, one_way: bool, lasts: Duration },
-    /// One side hears nothing of the other.
-    Partition { side: Vec<Who>, lasts: Duration },
-    /// All connections of a machine are reset.
-    Reset { who: Who },
-    /// The path between two machines is slow.
-    Slow { from: Who, to: Who, latency: Duration, lasts: Duration },
-    /// A daemon's disk takes this long for a write.
-    SlowDisk { daemon: DaemonId, write: Duration, lasts: Duration },
-    /// A daemon's disk refuses writes.
-    BrokenDisk { daemon: DaemonId, lasts: Duration },
-    /// A daemon's resolver finds nothing.
-    Deaf { daemon: DaemonId, lasts: Duration },
-    /// A data node runs a script.
-    Busy { who: Who, lasts: Duration, killable: bool },
-    /// Somebody tells a replica to follow an address where nobody is.
-    Mislead { node: NodeId, to: NodeId },
-    /// Somebody promotes a replica by hand.
-    Stray { node: NodeId },
-    /// SENTINEL FAILOVER, at one daemon.
-    Failover { daemon: DaemonId, group: usize },
-    /// SENTINEL SIMULATE-FAILURE.
-    Simulate { daemon: DaemonId, flag: &'static str },
-    /// SENTINEL FLUSHCONFIG.
-    Flush { daemon: DaemonId },
-    /// SENTINEL SET of the quorum, at one daemon.
-    SetQuorum { daemon: DaemonId, group: usize, quorum: u32 },
+    /// Each daemon's own quorum and down-after, where they differ.
+    pub(crate) mixed: Vec<(u32, Duration)>,
 }
 
 impl Plan {
@@ -120,12 +80,12 @@ impl Plan {
         for group in &mut plan.groups {
             group.vary(daemons, &mut rng);
         }
-        // From dice of its own: runs that were there before stay what they were.
-        let mut rng = Rng::new(seed, 20);
-        for group in &mut plan.groups {
-            if rng.chance(250) {
-                group.fast_down_after = rng.millis(20, 500);
-            }
+        // Between any two clocks there is at most a third.
+        if rng.chance(300) {
+            plan.rates = (0..daemons).map(|_| rng.range(860, 1140)).collect();
+        }
+        if rng.chance(350) {
+            plan.slow = (0..daemons).filter(|_| rng.chance(500)).collect();
         }
         for _ in 0..rng.range(2, 14) {
             let after = Duration::from_millis(rng.below(u64::try_from(plan.chaos.as_millis()).unwrap_or(0)));
@@ -156,6 +116,7 @@ impl Plan {
                     password: None,
                     scripts: false,
                     fast_down_after: Duration::ZERO,
+                    mixed: Vec::new(),
                 }
             })
             .collect();
@@ -169,9 +130,19 @@ impl Plan {
             disks_lie: false,
             names: None,
             funeral: false,
+            rates: Vec::new(),
+            slow: Vec::new(),
+            mistakes: Quirks::default(),
             chaos: Duration::from_secs(30),
             steps: Vec::new(),
         }
+    }
+
+    /// The same plan, played by daemons that make a mistake on purpose.
+    #[must_use]
+    pub fn with_mistake(mut self, mistake: Mistake) -> Self {
+        self.mistakes = Quirks::mistaken(mistake);
+        self
     }
 
     /// The same plan without one of its steps.
@@ -202,58 +173,6 @@ impl Plan {
     pub(crate) fn group_of(&self, node: NodeId) -> usize {
         self.groups.iter().position(|group| group.nodes.contains(&node)).unwrap_or(0)
     }
-
-    fn anybody(&self, rng: &mut Rng) -> Who {
-        match rng.below(10) {
-            0..3 => Who::PrimaryOf(rng.index(self.groups.len())),
-            3..6 => Who::Node(rng.index(self.node_count())),
-            _ => Who::Daemon(rng.index(self.daemons)),
-        }
-    }
-
-    fn draw(&self, rng: &mut Rng) -> What {
-        let who = self.anybody(rng);
-        let daemon = rng.index(self.daemons);
-        let node = rng.index(self.node_count());
-        let group = rng.index(self.groups.len());
-        let lasts = match rng.below(4) {
-            0 => rng.millis(10, 500),
-            1 | 2 => rng.millis(500, 5_000),
-            _ => rng.millis(5_000, 30_000),
-        };
-        match rng.below(100) {
-            0..24 => {
-                let loading = if rng.chance(300) { rng.millis(100, 8_000) } else { Duration::ZERO };
-                What::Kill { who, lasts, power: rng.chance(300), lose_data: rng.chance(200), loading }
-            }
-            24..36 => What::Pause { who, lasts },
-            36..48 => What::Cut { from: who, to: self.anybody(rng), one_way: rng.chance(300), lasts },
-            48..60 => {
-                let mut side: Vec<Who> = (0..self.daemons).map(Who::Daemon).collect();
-                side.extend((0..self.node_count()).map(Who::Node));
-                side.retain(|_| rng.chance(500));
-                What::Partition { side, lasts }
-            }
-            60..66 => What::Reset { who },
-            66..70 => What::Slow { from: who, to: self.anybody(rng), latency: rng.millis(50, 900), lasts },
-            70..75 => What::SlowDisk { daemon, write: rng.millis(100, 3_000), lasts },
-            75..78 => What::BrokenDisk { daemon, lasts },
-            78 if self.names.is_some() => What::Deaf { daemon, lasts },
-            78..81 => What::Busy { who, lasts, killable: rng.chance(700) },
-            81..84 => What::Mislead { node, to: rng.index(self.node_count()) },
-            84..87 => What::Stray { node },
-            87..94 => What::Failover { daemon, group },
-            94..97 => {
-                let flag = if rng.chance(500) { "crash-after-election" } else { "crash-after-promotion" };
-                What::Simulate { daemon, flag }
-            }
-            97..99 => What::Flush { daemon },
-            _ => {
-                let quorum = u32::try_from(rng.range(1, self.daemons as u64)).unwrap_or(1);
-                What::SetQuorum { daemon, group, quorum }
-            }
-        }
-    }
 }
 
 impl GroupPlan {
@@ -275,6 +194,17 @@ impl GroupPlan {
         if self.priorities.len() > 2 && rng.chance(150) {
             let last = self.priorities.len() - 1;
             self.priorities[last] = 0;
+        }
+        if rng.chance(250) {
+            self.fast_down_after = rng.millis(20, 500);
+        }
+        if rng.chance(200) {
+            self.mixed = (0..daemons)
+                .map(|_| {
+                    let quorum = u32::try_from(rng.range(1, daemons as u64)).unwrap_or(1);
+                    (quorum, Duration::from_millis(rng.range(4, 30) * 100))
+                })
+                .collect();
         }
     }
 }
