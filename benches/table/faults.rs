@@ -17,6 +17,8 @@ use crate::support::{Client, Value};
 const DOWN_AFTER: Duration = Duration::from_millis(1000);
 /// Writes before a fault.
 pub(crate) const WRITES: usize = 50;
+/// Rounds of a genuine daemon whose primary is stopped.
+const GENUINE: usize = 5;
 /// In how many rounds a genuine daemon is waited for until it demotes the old primary, which takes it ten seconds.
 const DEMOTIONS: usize = 3;
 /// The longest that an old primary is watched taking writes.
@@ -66,7 +68,7 @@ pub(crate) fn stop(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
     let mut fleet = Fleet::start(kind, DOWN_AFTER, &[], &[]);
     let events = Arc::new(Events::follow(&fleet.daemons()));
     let demotions = plan.rounds_of(kind, DEMOTIONS);
-    for round in 0..plan.rounds {
+    for round in 0..plan.rounds_of(kind, GENUINE) {
         let old = fleet.restore();
         let writer = Writer::start(&fleet.daemons(), &events, Habit::FollowsEvents);
         writer.goes_on(WRITES);

@@ -31,7 +31,7 @@ const RELEASE: Duration = Duration::from_secs(10);
 /// Subscribers of one event.
 const SUBSCRIBERS: usize = 1000;
 /// Rounds of a genuine daemon with subscribers.
-const GENUINE: usize = 5;
+const GENUINE: usize = 3;
 
 /// Processor time of one GET-MASTER-ADDR-BY-NAME.
 pub(crate) fn queries(kind: Kind, plan: &Plan, sheet: &mut Sheet) {

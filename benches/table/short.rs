@@ -14,7 +14,7 @@ use crate::support::group::NAME;
 use crate::support::{Client, Value, eventually};
 
 /// Rounds of a genuine daemon.
-const GENUINE: usize = 5;
+const GENUINE: usize = 3;
 /// After a fault nothing may be published for so long before the next: a second switch comes within a second or two.
 const QUIET: Duration = Duration::from_secs(3);
 /// How long the primary is away.
