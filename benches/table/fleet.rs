@@ -1,6 +1,7 @@
 //! The three daemons that are compared, and a fleet of one of them over real data nodes.
 
 use std::fs;
+use std::thread;
 use std::time::Duration;
 
 use crate::support::group::NAME;
@@ -44,6 +45,9 @@ impl Kind {
 /// Long enough that no failover is given up under way; a lost election is tried again after twice this time.
 pub(crate) const FAILOVER_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a fleet that looks whole is watched before the next round.
+const SECOND_THOUGHTS: Duration = Duration::from_secs(1);
+
 /// Three daemons, a primary and two replicas.
 pub(crate) struct Fleet(pub(crate) Group);
 
@@ -85,12 +89,29 @@ impl Fleet {
     }
 
     /// Makes the fleet whole for the next round without the daemons' help: what is dead starts again as a replica, what
-    /// follows another is told the primary, and everybody is waited for.
+    /// follows another is told the primary, and everybody is waited for. A daemon that then moves the primary once more
+    /// (a genuine one takes a new primary for dead when it cuts its connections) is given the time to be done with it.
     pub(crate) fn restore(&mut self) -> u16 {
-        let primary = self.primary();
-        eventually("the named primary is one", || {
-            self.0.nodes.iter().any(|node| node.port() == primary && node.info("role") == "master")
-        });
+        loop {
+            let primary = self.primary();
+            self.repair(primary);
+            thread::sleep(SECOND_THOUGHTS);
+            if self.primary() == primary && self.whole(primary) {
+                self.settle();
+                return primary;
+            }
+        }
+    }
+
+    /// Whether that node is the primary of all others.
+    pub(crate) fn whole(&self, primary: u16) -> bool {
+        self.0.nodes.iter().all(|node| match node.port() == primary {
+            true => node.info("role") == "master",
+            false => node.follows(primary),
+        })
+    }
+
+    fn repair(&mut self, primary: u16) {
         for node in self.0.nodes.iter_mut().filter(|node| node.port() != primary) {
             if !node.running() {
                 let text = fs::read_to_string(node.conf()).unwrap();
@@ -98,15 +119,16 @@ impl Fleet {
                 let text: String = kept.map(|line| format!("{line}\n")).collect();
                 fs::write(node.conf(), format!("{text}replicaof 127.0.0.1 {primary}\n")).unwrap();
                 node.restart();
-            } else if !node.follows(primary) && node.info("role") == "master" {
+            } else if node.info("role") == "master"
+                && self.0.sentinels[0].address(NAME).is_some_and(|now| now.1 == primary)
+            {
                 node.call(&["REPLICAOF", "127.0.0.1", &primary.to_string()]);
             }
         }
-        for node in self.0.nodes.iter().filter(|node| node.port() != primary) {
-            eventually("the node follows the primary", || node.follows(primary));
-        }
-        self.settle();
-        primary
+        eventually("the fleet is whole, or has another primary", || {
+            self.whole(primary)
+                || self.0.sentinels.iter().any(|one| one.address(NAME).is_none_or(|now| now.1 != primary))
+        });
     }
 
     /// Waits until every daemon knows everybody, and that no failover is under way.
@@ -116,7 +138,10 @@ impl Fleet {
             eventually("the daemon has heard from every replica", || {
                 let rows = sentinel.rows("REPLICAS", NAME);
                 rows.len() == self.0.nodes.len() - 1
-                    && rows.iter().all(|row| row["flags"] == "slave" && !row["runid"].is_empty())
+                    && rows.iter().all(|row| {
+                        // A genuine daemon that takes a replica for a primary would demote it at any moment.
+                        row["flags"] == "slave" && row["role-reported"] == "slave" && !row["runid"].is_empty()
+                    })
             });
         }
     }

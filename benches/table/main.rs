@@ -2,7 +2,8 @@
 //! program keeps its limits. Ends with status 1 when it doesn't.
 //!
 //! `cargo bench --bench table`; `-- --rows kill,idle` makes some rows only (a chapter's or a row's name), `-- --rounds N`
-//! changes the number of rounds (10), `-- --only vedette` leaves the others out, `-- --list` names the rows.
+//! changes the number of rounds (10), `-- --only vedette` leaves the others out, `-- --list` names the rows, `-- --readme`
+//! puts the table into the README.
 //!
 //! All times are taken by one clock in this process: writers note each acknowledged write, subscribers each event, and
 //! other threads ask again and again for roles and addresses.
@@ -18,6 +19,7 @@ mod groups;
 mod load;
 mod moves;
 mod probe;
+mod readme;
 mod rows;
 mod sheet;
 mod short;
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
     }
     let kinds: Vec<Kind> =
         Kind::ALL.into_iter().filter(|kind| only.is_none_or(|only| only == kind.name())).collect();
+    let machine = readme::machine();
     let guard = cleanup::Guard::new();
     let (mut sheet, begin) = (Sheet::default(), Instant::now());
     let rows: Vec<&Row> = CHAPTERS
@@ -68,6 +71,9 @@ fn main() -> ExitCode {
             // What one daemon can't do must not keep the others from being measured; the cell stays empty.
             let outcome = catch_unwind(AssertUnwindSafe(|| (chapter.measure)(*kind, &plan, &mut sheet)));
             let end = if outcome.is_ok() { "done" } else { "FAILED" };
+            if outcome.is_err() {
+                chapter.rows.iter().for_each(|row| sheet.break_off(row.id, *kind));
+            }
             eprintln!(
                 "{:<8} {:<16} {end} after {:.0} s",
                 chapter.id,
@@ -78,8 +84,12 @@ fn main() -> ExitCode {
         eprintln!("{}", sheet.table(&chapter.rows.iter().collect::<Vec<_>>()));
     }
     drop(guard);
-    println!("{}", sheet.table(&rows));
-    eprintln!("{} rows, {:.0} s", rows.len(), begin.elapsed().as_secs_f64());
+    let minutes = begin.elapsed().as_secs_f64() / 60.0;
+    let table = format!("{}\n{machine}; {minutes:.0} minutes.\n", sheet.table(&rows));
+    println!("{table}");
+    if arguments.iter().any(|argument| argument == "--readme") {
+        readme::replace(&table);
+    }
     let missed: Vec<&&Row> = rows.iter().filter(|row| sheet.verdict(row) == Verdict::Missed).collect();
     if kinds.contains(&Kind::Vedette) && !missed.is_empty() {
         missed.iter().for_each(|row| eprintln!("MISSED: {}", row.title));

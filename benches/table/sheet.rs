@@ -1,6 +1,6 @@
 //! What was measured, what is allowed, and the table of both.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::fleet::Kind;
@@ -50,6 +50,7 @@ pub(crate) struct Row {
 #[derive(Debug, Default)]
 pub(crate) struct Sheet {
     samples: BTreeMap<(&'static str, Kind), Vec<f64>>,
+    broken: BTreeSet<(&'static str, Kind)>,
 }
 
 /// Whether a row's limit holds.
@@ -67,8 +68,16 @@ impl Sheet {
         self.samples.entry((row, kind)).or_default().push(value);
     }
 
+    /// The daemon broke off on the way. This program's samples then count for nothing; a genuine one's are shown.
+    pub(crate) fn break_off(&mut self, row: &'static str, kind: Kind) {
+        self.broken.insert((row, kind));
+    }
+
     /// The samples of a row, in order.
     fn sorted(&self, row: &Row, kind: Kind) -> Vec<f64> {
+        if kind == Kind::Vedette && self.broken.contains(&(row.id, kind)) {
+            return Vec::new();
+        }
         let mut samples = self.samples.get(&(row.id, kind)).cloned().unwrap_or_default();
         samples.sort_by(f64::total_cmp);
         samples
@@ -107,13 +116,15 @@ impl Sheet {
     /// What a cell says.
     fn cell(&self, row: &Row, kind: Kind) -> String {
         let samples = self.sorted(row, kind);
+        let broken = self.broken.contains(&(row.id, kind));
         let Some(worst) = samples.last() else {
-            return if row.comparable || kind == Kind::Vedette { "-" } else { "none such" }.to_owned();
+            let none = if row.comparable || kind == Kind::Vedette { "-" } else { "none such" };
+            return if broken { "broke off" } else { none }.to_owned();
         };
         let show = |value: f64| format!("{value:.*}", row.digits);
         let unit = if row.unit.is_empty() { String::new() } else { format!(" {}", row.unit) };
         let middle = show(median(&samples));
-        match row.figure {
+        let cell = match row.figure {
             Figure::NothingInTen(_) => {
                 format!("none in {} of {} (median {middle})", nothing(&samples), samples.len())
             }
@@ -121,7 +132,8 @@ impl Sheet {
             Figure::Median => format!("{middle}{unit} (worst {})", show(*worst)),
             Figure::Worst => format!("{}{unit} (median {middle})", show(*worst)),
             Figure::Always(_) => format!("{} to {} (median {middle})", show(samples[0]), show(*worst)),
-        }
+        };
+        if broken { format!("{cell}, then broke off") } else { cell }
     }
 
     fn limit(row: &Row) -> String {

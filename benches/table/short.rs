@@ -78,10 +78,7 @@ pub(crate) fn reboot(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
         thread::sleep(QUIET);
         eventually("the fleet is whole", || {
             let primary = fleet.primary();
-            fleet.0.nodes.iter().all(|node| match node.port() == primary {
-                true => node.info("role") == "master",
-                false => node.follows(primary),
-            })
+            fleet.whole(primary)
         });
         quiet(&events, begin);
         let mut client = Client::connect("127.0.0.1", fleet.primary()).unwrap();
