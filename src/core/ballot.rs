@@ -3,6 +3,10 @@
 use super::ids::SaveNo;
 use super::saves::Saves;
 
+/// Epochs from here on are refused: nobody counts so far, and the last one would end all elections. It is also the last
+/// one that the file can hold.
+pub const ABSURD_EPOCH: u64 = u64::MAX / 2;
+
 /// The last vote that a daemon gave in one group.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ballot {
@@ -55,6 +59,13 @@ impl Ballot {
     pub fn is_for(&self, candidate: &str, epoch: u64) -> bool {
         self.epoch == epoch && self.leader.as_deref() == Some(candidate)
     }
+}
+
+/// The epoch of an attempt that begins now. There is none behind the absurd one: attempts at it again have no vote left,
+/// not even the own one, and so come to nothing.
+#[must_use]
+pub fn next(current_epoch: u64) -> u64 {
+    current_epoch.saturating_add(1).min(ABSURD_EPOCH)
 }
 
 /// Takes a higher epoch over; whether it was higher.

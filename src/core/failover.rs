@@ -84,7 +84,7 @@ impl Group {
     }
 
     fn start(&mut self, forced: bool, cx: &mut Cx<'_>) {
-        let epoch = cx.shared.current_epoch + 1;
+        let epoch = ballot::next(cx.shared.current_epoch);
         cx.shared.current_epoch = epoch;
         cx.own_event(Level::Warning, "+new-epoch", epoch.to_string());
         self.failover = Some(Failover {

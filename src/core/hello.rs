@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::action::{Actions, Level};
 use super::address::{Address, Lookup};
-use super::ballot::raise;
+use super::ballot::{ABSURD_EPOCH, raise};
 use super::engine::{Engine, Waiting};
 use super::group::{Adoption, Group, GroupId, Which};
 use super::instance::Instance;
@@ -14,7 +14,6 @@ use super::link::Tag;
 use super::registry::Owners;
 use super::shared::{Cx, Deferred, words};
 use super::time::Time;
-use super::vote::ABSURD_EPOCH;
 use crate::resp::Reply;
 
 /// The channel on data nodes, and the only one that daemons accept a PUBLISH for.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::action::{Level, Observation, Phase};
-use super::ballot::Ballot;
+use super::ballot::{self, Ballot};
 use super::group::{Group, Which};
 use super::instance::Instance;
 use super::link::{MAX_PENDING, Tag};
@@ -63,7 +63,7 @@ impl Group {
         if cx.shared.quirks.slow() {
             return cx.shared.spread.below(super::vote::DESYNC_MS);
         }
-        let epoch = cx.shared.current_epoch + 1;
+        let epoch = ballot::next(cx.shared.current_epoch);
         let weight = |run_id: &str| spread::hash(&[run_id, self.name.as_str()], epoch);
         let own = weight(&cx.shared.my_id);
         let before = self.peers.values().filter(|peer| !peer.is_down() && weight(&peer.run_id) < own).count();

@@ -1,7 +1,7 @@
 //! One vote per group and epoch, on the disk before it is given.
 
 use super::action::{Actions, Level, Observation};
-use super::ballot::{Telling, telling, votes};
+use super::ballot::{ABSURD_EPOCH, Telling, telling, votes};
 use super::engine::Engine;
 use super::group::Group;
 use super::ids::{ClientId, SaveNo};
@@ -11,8 +11,6 @@ use super::shared::{Cx, Deferred};
 use super::time::Time;
 use crate::resp::Reply;
 
-/// Epochs from here on are refused: nobody counts so far, and the last one would end all elections.
-pub(crate) const ABSURD_EPOCH: u64 = u64::MAX / 2;
 /// Sentinel's desynchronisation: by how much the start of an attempt is shifted at most.
 pub(crate) const DESYNC_MS: u64 = 1000;
 

@@ -49,7 +49,7 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Begins an attempt; one that is under way has ended by its time-out.
     pub(crate) fn start(&mut self, me: Id, bug: Bug, network: &mut Network) {
-        let epoch = self.current_epoch + 1;
+        let epoch = ballot::next(self.current_epoch);
         self.current_epoch = epoch;
         self.attempt = Some(Attempt { epoch, own_vote_saved: false });
         self.ballot.cast(&mut self.current_epoch, epoch, name(me));

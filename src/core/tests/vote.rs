@@ -58,3 +58,18 @@ fn questions_that_seek_no_vote_change_nothing() {
     assert_eq!(ask(&mut world, u64::MAX, &id('x')), Some(opinion(false, "*", 0)), "an absurd epoch");
     assert_eq!(world.engine.snapshot(), before);
 }
+
+#[test]
+fn there_is_a_last_epoch() {
+    let last = u64::MAX / 2;
+    let mut world = World::new(settings());
+    assert_eq!(ask(&mut world, last - 1, &id('x')), Some(opinion(false, &id('x'), i64::MAX - 1)));
+    world.peers_say(&opinion(true, "*", 0));
+    world.kill(PRIMARY);
+    world.run(60_000);
+    assert!(world.saw("+try-failover"), "{:?}", world.events);
+    world.run(600_000);
+    assert!(!world.saw("+elected-leader"), "{:?}", world.events);
+    let saved = world.engine.snapshot();
+    assert_eq!((saved.current_epoch, saved.groups[0].leader_epoch), (last, last), "what a file can hold");
+}
