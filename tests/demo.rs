@@ -117,6 +117,7 @@ fn shows_both_failovers_and_leaves_nothing_behind(server: &str) {
         }
         assert!(story.contains("first write") && story.contains(" writes acknowledged, "), "{story}");
     }
+    assert!(text[moved..].contains(" writes acknowledged, 0 lost"), "{text}");
     for event in ["+sdown", "+odown"] {
         assert!(text[killed..moved].contains(event), "no {event} in\n{text}");
     }

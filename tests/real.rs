@@ -40,5 +40,7 @@ mod security;
 mod settings;
 #[path = "real/start.rs"]
 mod start;
+#[path = "real/switchover.rs"]
+mod switchover;
 #[path = "real/valkey.rs"]
 mod valkey;

@@ -83,6 +83,7 @@ struct Sum {
     events: u64,
     attempts: usize,
     promotions: usize,
+    handovers: usize,
     not_elected: usize,
     votes: usize,
     adopted: usize,
@@ -103,6 +104,7 @@ impl Sum {
             events: figures.events,
             attempts: figures.attempts,
             promotions: figures.promotions,
+            handovers: figures.handovers,
             not_elected: figures.not_elected,
             votes: figures.votes,
             adopted: figures.adopted,
@@ -122,6 +124,7 @@ impl Sum {
         self.events += other.events;
         self.attempts += other.attempts;
         self.promotions += other.promotions;
+        self.handovers += other.handovers;
         self.not_elected += other.not_elected;
         self.votes += other.votes;
         self.adopted += other.adopted;
@@ -143,6 +146,7 @@ impl Sum {
         assert!(self.votes > runs, "{self:?}");
         assert!(self.restarts > runs, "{self:?}");
         assert!(self.corrected > runs / 2, "{self:?}");
+        assert!(self.handovers > runs / 10, "{self:?}");
         assert!(self.not_elected > runs / 50, "{self:?}");
         assert!(self.tilts > runs / 50, "{self:?}");
         assert!(self.contested < self.runs / 20, "{self:?}");

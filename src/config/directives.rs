@@ -9,6 +9,9 @@ use super::Identity;
 use crate::core::ids::GroupName;
 use crate::core::input::Secret;
 
+/// Longest `switchover-pause-milliseconds`: clients wait for so long.
+const MAX_PAUSE: u64 = 60_000;
+
 /// The directives of our own. They are read from the file and the command line and never written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Directives {
@@ -22,6 +25,10 @@ pub struct Directives {
     pub credential_files: Vec<CredentialFile>,
     /// `fast-down-after-milliseconds` by group; zero is off.
     pub fast_down_after: BTreeMap<GroupName, Duration>,
+    /// `switchover sentinel`.
+    pub plain_switchover: bool,
+    /// `switchover-pause-milliseconds` by group.
+    pub switchover_pause: BTreeMap<GroupName, Duration>,
 }
 
 /// Form of the log's lines.
@@ -77,14 +84,31 @@ impl Directives {
                 })?;
                 self.fast_down_after.insert(GroupName::from(*name), Duration::from_millis(millis));
             }
+            ("switchover", [word]) => {
+                self.plain_switchover = match word.to_ascii_lowercase().as_str() {
+                    "safe" => false,
+                    "sentinel" => true,
+                    _ => return Err(format!("vedette switchover is safe or sentinel, not '{word}'")),
+                };
+            }
+            ("switchover-pause-milliseconds", [group, word]) => {
+                let millis =
+                    word.parse().ok().filter(|millis| (1..=MAX_PAUSE).contains(millis)).ok_or_else(|| {
+                        format!("vedette {name} takes 1 to {MAX_PAUSE} milliseconds, not '{word}'")
+                    })?;
+                self.switchover_pause.insert(GroupName::from(*group), Duration::from_millis(millis));
+            }
             ("coordination", [word]) if word.eq_ignore_ascii_case("peers") => {}
             ("coordination", [word]) => {
                 return Err(format!("this version coordinates by peers only, not by '{word}'"));
             }
-            ("admin" | "log-format" | "identity" | "coordination" | "sentinel-pass-file", _) => {
+            (
+                "admin" | "log-format" | "identity" | "coordination" | "sentinel-pass-file" | "switchover",
+                _,
+            ) => {
                 return Err(format!("vedette {name} takes one value"));
             }
-            ("fast-down-after-milliseconds", _) => {
+            ("fast-down-after-milliseconds" | "switchover-pause-milliseconds", _) => {
                 return Err(format!("vedette {name} takes a master name and milliseconds"));
             }
             ("auth-pass-file" | "auth-user-file", _) => {
@@ -132,11 +156,16 @@ mod tests {
             "coordination peers",
             "fast-down-after-milliseconds one 100",
             "fast-down-after-milliseconds two 0",
+            "switchover sentinel",
+            "switchover-pause-milliseconds one 250",
         ] {
             set(&mut own, line).unwrap();
         }
         assert_eq!(own.admin, Some("127.0.0.1:9355".parse().unwrap()));
         assert_eq!(own.log_format, LogFormat::Json);
+        assert!(own.plain_switchover);
+        let pause = [(GroupName::from("one"), Duration::from_millis(250))];
+        assert_eq!(own.switchover_pause, BTreeMap::from(pause));
         assert_eq!(own.identity, Some(Identity::Valkey80));
         let fast = [("one", 100), ("two", 0)]
             .map(|(name, millis)| (GroupName::from(name), Duration::from_millis(millis)));
@@ -161,9 +190,13 @@ mod tests {
             "log-format xml",
             "identity redis",
             "coordination kubernetes",
-            "switchover safe",
             "fast-down-after-milliseconds one",
             "fast-down-after-milliseconds one -1",
+            "switchover careful",
+            "switchover",
+            "switchover-pause-milliseconds 100",
+            "switchover-pause-milliseconds one 0",
+            "switchover-pause-milliseconds one 60001",
             "nosuch 1",
         ] {
             assert!(set(&mut Directives::default(), line).is_err(), "{line}");

@@ -180,6 +180,16 @@ pub enum Observation {
         /// How it ended.
         result: FailoverResult,
     },
+    /// A right of the data nodes' user, which a planned switchover needs, was found to be lacking, or to be there after
+    /// all.
+    Right {
+        /// The group.
+        group: GroupName,
+        /// As access rules name it: `client|pause`.
+        right: &'static str,
+        /// Lacking.
+        missing: bool,
+    },
     /// A vote was given.
     Vote,
     /// A primary counts as down by the evidence of `fast-down-after-milliseconds`.
@@ -199,6 +209,8 @@ pub enum Phase {
     Select,
     /// From `+selected-slave` to `+promoted-slave`.
     Promote,
+    /// From CLIENT PAUSE to `+promoted-slave`, in a planned switchover.
+    Pause,
     /// From `+promoted-slave` to `+failover-end`.
     Reconfigure,
 }
@@ -225,6 +237,10 @@ pub enum FailoverResult {
     NoGoodReplica,
     /// The chosen replica did not become a primary in time.
     ReplicaTimeout,
+    /// A planned switchover was undone: the primary and its replica did not come to the same in time.
+    PrimaryTimeout,
+    /// The primary refused what a planned switchover needs.
+    PrimaryRefused,
     /// Given up because the group was reset, removed or changed by a newer configuration.
     Superseded,
 }

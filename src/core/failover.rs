@@ -10,8 +10,9 @@ use super::instance::{Instance, Reconf, Role};
 use super::link::Tag;
 use super::quirks::Mistake;
 use super::registry::Owners;
-use super::select::{Candidate, best};
+use super::select::Candidate;
 use super::shared::{Cx, Deferred, words};
+use super::switchover::Switchover;
 use super::time::Time;
 
 /// How long the choice waits for fresh INFO of the candidates.
@@ -66,24 +67,11 @@ impl Group {
             }
         }
         if cx.due(turn_at, "turn to start") {
-            self.start(false, cx);
+            self.start(false, None, cx);
         }
     }
 
-    /// SENTINEL FAILOVER. The error is the reply's text.
-    pub(crate) fn manual_failover(&mut self, cx: &mut Cx<'_>) -> Result<(), &'static str> {
-        if self.failover.is_some() || self.is_adopting(cx) {
-            return Err("INPROG Failover already in progress");
-        }
-        if best(&self.candidates(cx)).is_none() {
-            return Err("NOGOODSLAVE No suitable replica to promote");
-        }
-        cx.log(Level::Notice, Some(self), format!("Executing user requested FAILOVER of '{}'", self.name));
-        self.start(true, cx);
-        Ok(())
-    }
-
-    fn start(&mut self, forced: bool, cx: &mut Cx<'_>) {
+    pub(crate) fn start(&mut self, forced: bool, switchover: Option<Switchover>, cx: &mut Cx<'_>) {
         let epoch = ballot::next(cx.shared.current_epoch);
         cx.shared.current_epoch = epoch;
         cx.own_event(Level::Warning, "+new-epoch", epoch.to_string());
@@ -97,6 +85,7 @@ impl Group {
             committing: None,
             phase_at: cx.now,
             timed_out: false,
+            switchover,
         });
         cx.event(Level::Warning, "+try-failover", self, &Which::Primary, "");
         self.attempt_at = Some(self.shifted_now(cx));
@@ -116,6 +105,11 @@ impl Group {
         cx.shared.touched.insert(self.id);
     }
 
+    /// A planned switchover, not the forced failover of Sentinel.
+    fn is_planned(&self) -> bool {
+        self.failover.as_ref().is_some_and(|failover| failover.switchover.is_some())
+    }
+
     /// Takes one step if its condition holds.
     fn advance(&mut self, cx: &mut Cx<'_>, owners: &mut Owners) -> bool {
         // A newer configuration is about to be followed: nothing is done on the strength of an older one.
@@ -126,6 +120,7 @@ impl Group {
             None => false,
             Some(State::WaitStart) => self.wait_start(cx),
             Some(State::SelectReplica) => self.select_replica(cx),
+            Some(State::SendNoOne) if self.is_planned() => self.switchover_step(cx),
             Some(State::SendNoOne) => self.send_no_one(cx),
             Some(State::WaitPromotion) => self.wait_promotion(cx),
             Some(State::ReconfReplicas) => self.reconf_replicas(cx),
@@ -141,7 +136,7 @@ impl Group {
         self.adoption.is_some() && !cx.shared.quirks.makes(Mistake::ActWhileAdopting)
     }
 
-    fn enter(&mut self, state: State, cx: &Cx<'_>) {
+    pub(crate) fn enter(&mut self, state: State, cx: &Cx<'_>) {
         if let Some(failover) = &mut self.failover {
             failover.state = state;
             failover.state_at = cx.now;
@@ -195,7 +190,7 @@ impl Group {
         if awaited && !cx.due(state_at + INFO_WAIT, "fresh INFO") {
             return false;
         }
-        let Some(name) = best(&self.candidates(cx)).map(|candidate| candidate.name.clone()) else {
+        let Some(name) = self.choose(self.is_planned(), cx) else {
             cx.event(Level::Warning, "-failover-abort-no-good-slave", self, &Which::Primary, "");
             self.abort(FailoverResult::NoGoodReplica, cx);
             return false;
@@ -212,7 +207,7 @@ impl Group {
     }
 
     /// All replicas as the choice looks at them.
-    fn candidates(&self, cx: &Cx<'_>) -> Vec<Candidate> {
+    pub(crate) fn candidates(&self, cx: &Cx<'_>) -> Vec<Candidate> {
         let params = &cx.shared.params;
         let ping_validity = params.ping_period() * PING_VALIDITY;
         let info_validity =
@@ -232,10 +227,18 @@ impl Group {
                 && data.info_at.is_some_and(|at| cx.now.since(at) <= info_validity)
                 && Duration::from_millis(data.link_down_ms) <= max_link_down
         };
+        let heir = self.primary.data().filter(|data| data.role == Role::Replica && data.link_up);
+        let followed = |replica: &Instance| {
+            heir.is_some_and(|data| {
+                let host = data.primary_host.as_deref().unwrap_or_default();
+                cx.shared.names.equals(&replica.address, host, data.primary_port)
+            })
+        };
         let candidate = |replica: &Instance| Candidate {
             name: replica.name.clone(),
             run_id: replica.run_id.clone(),
             stray: replica.data().is_some_and(|data| data.role == Role::Primary),
+            followed: followed(replica),
             priority: replica.data().map_or(0, |data| data.priority),
             offset: replica.data().map_or(0, |data| data.offset),
             unfit: !fit(replica),
@@ -264,6 +267,9 @@ impl Group {
     fn wait_promotion(&mut self, cx: &mut Cx<'_>) -> bool {
         let Some((_, state_at)) = self.chosen() else { return false };
         if self.failover.as_ref().is_some_and(|failover| failover.committing.is_none()) {
+            if self.is_planned() {
+                return self.watch_promotion(cx);
+            }
             self.abort_if_late(state_at, cx);
         }
         false
@@ -294,6 +300,9 @@ impl Group {
         let which = Which::Replica(name);
         cx.event(Level::Warning, "+promoted-slave", self, &which, "");
         self.end_phase(Phase::Promote, cx);
+        if let Some(failover) = &self.failover {
+            failover.observe_pause(cx);
+        }
         if cx.shared.crash_after_promotion {
             crash(cx);
             return;
@@ -302,6 +311,7 @@ impl Group {
         let (from, to) = (self.primary.address.clone(), self.current().address.clone());
         self.queue_reconfig_script("leader", &from, &to, cx);
         self.publish_everywhere(cx);
+        self.send_clients_away(cx);
         cx.shared.touched.insert(self.id);
     }
 
@@ -420,7 +430,7 @@ impl Group {
     }
 
     /// Gives the attempt up; its start still spaces the next one.
-    fn abort(&mut self, result: FailoverResult, cx: &mut Cx<'_>) {
+    pub(crate) fn abort(&mut self, result: FailoverResult, cx: &mut Cx<'_>) {
         if let Some(failover) = self.failover.take() {
             observe_end(&failover, result, cx);
         }
@@ -431,6 +441,7 @@ impl Group {
 
     /// The attempt, if there is one, is overtaken by a reset, a removal or a newer configuration.
     pub(crate) fn supersede(&mut self, cx: &mut Cx<'_>) {
+        self.release_writes(cx);
         if let Some(failover) = self.failover.take() {
             observe_end(&failover, FailoverResult::Superseded, cx);
         }

@@ -8,6 +8,7 @@ use super::ballot::{self, Ballot};
 use super::fastdown::FastDown;
 use super::ids::{GroupName, SaveNo};
 use super::instance::{Instance, Kind};
+use super::switchover::{MissingRights, Switchover};
 use super::time::Time;
 
 /// redis-sentinel's timer.
@@ -93,6 +94,8 @@ pub(crate) struct Failover {
     pub(crate) phase_at: Time,
     /// Ended by its time-out.
     pub(crate) timed_out: bool,
+    /// Where the planned switchover is, if it is one.
+    pub(crate) switchover: Option<Switchover>,
 }
 
 /// A newer configuration heard in a hello, being saved before it is told to anybody.
@@ -127,6 +130,12 @@ pub(crate) struct Group {
     /// Set while o_down holds: when this daemon's turn to start is.
     pub(crate) turn_at: Option<Time>,
     pub(crate) failover: Option<Failover>,
+    /// When SENTINEL FAILOVER was last told OK.
+    pub(crate) asked_at: Option<Time>,
+    /// The primary was asked to hold writes back until then, PUBLISH among them.
+    pub(crate) writes_held_until: Option<Time>,
+    /// Rights of a planned switchover that the data nodes' user was found not to have.
+    pub(crate) missing_rights: MissingRights,
     pub(crate) adoption: Option<Adoption>,
     /// Counts the primaries that this group has had: an answer about an earlier one is void.
     pub(crate) era: u64,

@@ -77,6 +77,10 @@ pub(crate) fn message(reply: &Reply) -> Option<&str> {
 impl Group {
     /// Sends this daemon's hello for the group to one instance.
     pub(crate) fn publish_hello(&mut self, which: &Which, cx: &mut Cx<'_>) {
+        // It would be held back, and the PING behind it.
+        if self.holds_writes(which, cx.now) {
+            return;
+        }
         let Some(instance) = self.get(which) else { return };
         let link = instance.link;
         let host = match (&cx.shared.announce_ip, cx.local_ip(link)) {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::group::GroupId;
 use super::ids::ConnId;
+use super::switchover::Ask;
 use super::time::Time;
 
 /// Most requests without a reply on a command connection, times the groups that share it (Sentinel's limit).
@@ -26,6 +27,12 @@ pub(crate) enum Tag {
     /// SENTINEL is-master-down-by-addr for that group's primary of that era.
     IsDown(GroupId, u64),
     Subscribe,
+    /// A step of that group's planned switchover at that epoch.
+    Switchover {
+        group: GroupId,
+        epoch: u64,
+        ask: Ask,
+    },
 }
 
 /// Which of the two.

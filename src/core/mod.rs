@@ -30,6 +30,7 @@ pub mod settings;
 mod shared;
 mod show;
 mod spread;
+mod switchover;
 #[cfg(test)]
 mod tests;
 mod tilt;

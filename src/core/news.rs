@@ -141,6 +141,13 @@ impl Engine {
                     cx.shared.touched.insert(about);
                 }
             }
+            Tag::Switchover { group: about, epoch, ask } => {
+                let (mut cx, parts) = self.split(now, out);
+                if let Some(group) = parts.groups.get_mut(&about) {
+                    group.switchover_answered(ask, epoch, reply, &mut cx);
+                    cx.shared.touched.insert(about);
+                }
+            }
             // Without its subscription a data node is of half use, and it must show (an error shows as `disconnected`).
             Tag::Subscribe => {
                 if matches!(reply, Reply::Error(_)) {

@@ -13,6 +13,7 @@ use super::link::LinkId;
 use super::quirks::Mistake;
 use super::settings::{GroupSettings, HostPort, KnownSentinel, Settings};
 use super::shared::Cx;
+use super::switchover::MissingRights;
 use super::time::Time;
 
 /// Who is found by which link.
@@ -54,6 +55,9 @@ impl Engine {
             delay_logged_for: None,
             turn_at: None,
             failover: None,
+            asked_at: None,
+            writes_held_until: None,
+            missing_rights: MissingRights::new(),
             adoption: None,
             era: 0,
             blind_until: None,
@@ -268,6 +272,7 @@ impl Group {
         }
         self.odown_since = None;
         self.fast.contradict();
+        self.writes_held_until = None;
         self.ballot.leader = None;
         self.attempt_at = None;
         self.turn_at = None;

@@ -9,19 +9,23 @@ pub(crate) struct Candidate {
     pub(crate) run_id: String,
     /// It calls itself a primary: its priority is hearsay, and it took part in no replication of late.
     pub(crate) stray: bool,
+    /// The primary itself has become its replica and is linked to it: what the primary held is there, or will be taken
+    /// from there. A switchover whose daemon died is finished so, by whoever leads, and with the same outcome.
+    pub(crate) followed: bool,
     pub(crate) priority: u32,
     pub(crate) offset: u64,
     /// Down, disconnected, silent, uninformed, or cut from the primary for too long.
     pub(crate) unfit: bool,
 }
 
-/// The best: a replica by its own word before any other, then lowest priority number but not 0, then most data, then
+/// The best: the one that the primary follows, a replica by its own word before any other, then lowest priority number but not 0, then most data, then
 /// smallest run id, an unknown one last.
 pub(crate) fn best(candidates: &[Candidate]) -> Option<&Candidate> {
     candidates.iter().filter(|candidate| !candidate.unfit && candidate.priority != 0).min_by_key(
         |candidate| {
             let run_id = candidate.run_id.to_ascii_lowercase();
             (
+                !candidate.followed,
                 candidate.stray,
                 candidate.priority,
                 Reverse(candidate.offset),
@@ -42,6 +46,7 @@ mod tests {
             name: name.to_owned(),
             run_id: run_id.to_owned(),
             stray: false,
+            followed: false,
             priority,
             offset,
             unfit: false,
@@ -66,6 +71,13 @@ mod tests {
         let stray = Candidate { stray: true, ..candidate("a", 1, 9, "a") };
         assert_eq!(choice(&[stray.clone(), candidate("b", 100, 5, "b")]), Some("b"));
         assert_eq!(choice(&[stray]), Some("a"));
+    }
+
+    #[test]
+    fn what_the_primary_itself_follows_comes_first() {
+        let heir = Candidate { stray: true, followed: true, ..candidate("a", 100, 1, "z") };
+        assert_eq!(choice(&[heir.clone(), candidate("b", 1, 5, "b")]), Some("a"));
+        assert_eq!(choice(&[Candidate { unfit: true, ..heir }, candidate("b", 1, 5, "b")]), Some("b"));
     }
 
     #[test]

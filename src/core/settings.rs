@@ -130,4 +130,8 @@ pub struct Node {
     pub requirepass: Option<String>,
     /// `vedette fast-down-after-milliseconds` by group; off for those that are not named.
     pub fast_down_after: BTreeMap<GroupName, Duration>,
+    /// `vedette switchover sentinel`: SENTINEL FAILOVER is Sentinel's forced failover also while the primary works.
+    pub plain_switchover: bool,
+    /// `vedette switchover-pause-milliseconds` by group.
+    pub switchover_pause: BTreeMap<GroupName, Duration>,
 }

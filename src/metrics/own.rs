@@ -20,6 +20,7 @@ pub struct CoreMetrics {
     phases: HistogramVec,
     votes: IntCounter,
     fast_downs: IntCounter,
+    missing_rights: IntGaugeVec,
     events: IntCounterVec,
 }
 
@@ -45,17 +46,25 @@ impl CoreMetrics {
                 "vedette_fast_downs_total",
                 "Primaries that counted as down by fast-down-after-milliseconds, before down-after was over.",
             )?,
+            missing_rights: IntGaugeVec::new(
+                Opts::new(
+                    "vedette_missing_right",
+                    "1 for a right of the data nodes' user that a planned switchover was found to lack.",
+                ),
+                &["master_name", "right"],
+            )?,
             events: counters(registry, "vedette_events_total", "Events by name.", &["event"])?,
         };
         registry.register(Box::new(made.phases.clone()))?;
         registry.register(Box::new(made.votes.clone()))?;
         registry.register(Box::new(made.fast_downs.clone()))?;
+        registry.register(Box::new(made.missing_rights.clone()))?;
         for reason in [FailoverReason::Down, FailoverReason::Manual] {
             for result in RESULTS {
                 made.failovers.with_label_values(&[reason_label(reason), result_label(result)]);
             }
         }
-        for phase in [Phase::Agree, Phase::Elect, Phase::Select, Phase::Promote, Phase::Reconfigure] {
+        for phase in PHASES {
             made.phases.with_label_values(&[phase_label(phase)]);
         }
         Ok(made)
@@ -74,6 +83,9 @@ impl CoreMetrics {
             }
             Observation::Failover { reason, result } => {
                 self.failovers.with_label_values(&[reason_label(*reason), result_label(*result)]).inc();
+            }
+            Observation::Right { group, right, missing } => {
+                self.missing_rights.with_label_values(&[group.as_str(), right]).set(i64::from(*missing));
             }
             Observation::Vote => self.votes.inc(),
             Observation::FastDown => self.fast_downs.inc(),
@@ -248,12 +260,17 @@ fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Res
 
 // === labels ===
 
-const RESULTS: [FailoverResult; 6] = [
+const PHASES: [Phase; 6] =
+    [Phase::Agree, Phase::Elect, Phase::Select, Phase::Promote, Phase::Pause, Phase::Reconfigure];
+
+const RESULTS: [FailoverResult; 8] = [
     FailoverResult::Switched,
     FailoverResult::SwitchedLate,
     FailoverResult::NotElected,
     FailoverResult::NoGoodReplica,
     FailoverResult::ReplicaTimeout,
+    FailoverResult::PrimaryTimeout,
+    FailoverResult::PrimaryRefused,
     FailoverResult::Superseded,
 ];
 
@@ -271,6 +288,8 @@ const fn result_label(result: FailoverResult) -> &'static str {
         FailoverResult::NotElected => "not_elected",
         FailoverResult::NoGoodReplica => "no_good_replica",
         FailoverResult::ReplicaTimeout => "replica_timeout",
+        FailoverResult::PrimaryTimeout => "primary_timeout",
+        FailoverResult::PrimaryRefused => "primary_refused",
         FailoverResult::Superseded => "superseded",
     }
 }
@@ -281,6 +300,7 @@ const fn phase_label(phase: Phase) -> &'static str {
         Phase::Elect => "elect",
         Phase::Select => "select",
         Phase::Promote => "promote",
+        Phase::Pause => "pause",
         Phase::Reconfigure => "reconfigure",
     }
 }

@@ -16,6 +16,8 @@ pub(crate) struct Attempt {
     pub(crate) elected: bool,
     /// Whom SLAVEOF NO ONE was sent to.
     pub(crate) promoted: Option<String>,
+    /// Who was told to follow whom before that: the primary and the candidate of a planned switchover.
+    pub(crate) handover: Option<(String, String)>,
 }
 
 /// See the module.
@@ -68,6 +70,7 @@ impl Ledger {
                             forced,
                             elected: false,
                             promoted: None,
+                            handover: None,
                         });
                     }
                     "+elected-leader" => {
@@ -82,6 +85,8 @@ impl Ledger {
                     "-failover-abort-not-elected"
                     | "-failover-abort-no-good-slave"
                     | "-failover-abort-slave-timeout"
+                    | "-failover-abort-master-timeout"
+                    | "-failover-abort-master-refused"
                     | "+switch-master"
                     | "-monitor" => {
                         self.current.remove(&key);
@@ -95,12 +100,22 @@ impl Ledger {
                 }
             }
             Fact::Slaveof { group, node, target: None, .. } => {
-                if let Some(attempt) = self.current_mut(daemon, group) {
+                // A primary that gets its role back is promoted to nothing.
+                if let Some(attempt) = self.current_mut(daemon, group)
+                    && attempt.handover.as_ref().is_none_or(|(old, _)| old != node)
+                {
                     attempt.promoted.get_or_insert_with(|| node.clone());
                 }
             }
+            Fact::Slaveof { group, node, target: Some(target), .. } => {
+                if let Some(attempt) = self.current_mut(daemon, group)
+                    && attempt.forced
+                    && attempt.promoted.is_none()
+                {
+                    attempt.handover.get_or_insert_with(|| (node.clone(), target.clone()));
+                }
+            }
             Fact::Saved
-            | Fact::Slaveof { .. }
             | Fact::HelloSent(_)
             | Fact::HelloHeard(_)
             | Fact::Asked { .. }

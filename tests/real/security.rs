@@ -6,8 +6,13 @@ use crate::support::group::NAME;
 use crate::support::{Certs, Client, Group, Login, Spec, Value, Writer, eventually};
 
 /// What Redis's documentation grants the user that a Sentinel logs in with, and nothing more.
-pub(crate) const LEAST: &str = "user sentinel on >sentinelpass allchannels -@all +multi +slaveof +ping +exec +subscribe \
+pub(crate) const OLD: &str = "user sentinel on >sentinelpass allchannels -@all +multi +slaveof +ping +exec +subscribe \
                      +config|rewrite +role +publish +info +client|setname +client|kill +script|kill";
+
+/// The same, and what a planned switchover needs.
+pub(crate) const LEAST: &str = "user sentinel on >sentinelpass allchannels -@all +multi +slaveof +ping +exec +subscribe \
+                     +config|rewrite +role +publish +info +client|setname +client|kill +script|kill \
+                     +client|pause +client|unpause +failover";
 
 fn lines(lines: &[&str]) -> Vec<String> {
     lines.iter().map(|line| (*line).to_owned()).collect()

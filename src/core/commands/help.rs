@@ -23,8 +23,11 @@ const HELP: &[(&str, &[&str])] = &[
     ),
     ("GET-MASTER-ADDR-BY-NAME <master-name>", &["Tell the address and port of the present master."]),
     (
-        "FAILOVER <master-name>",
-        &["Promote a replica now although the master works, without a vote of the", "other Sentinels."],
+        "FAILOVER <master-name> [COORDINATED]",
+        &[
+            "Promote a replica now without a vote of the other Sentinels; a master that",
+            "works hands over without losing a write (COORDINATED: or not at all).",
+        ],
     ),
     (
         "FLUSHCONFIG",

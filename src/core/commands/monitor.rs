@@ -12,6 +12,7 @@ use crate::core::group::Which;
 use crate::core::hello::MAX_WAITING;
 use crate::core::ids::{ClientId, GroupName};
 use crate::core::settings::{GroupSettings, HostPort};
+use crate::core::switchover::Wanted;
 use crate::core::time::Time;
 use crate::resp::Reply;
 
@@ -104,9 +105,14 @@ impl Engine {
 
     pub(super) fn failover_named(&mut self, words: &Words<'_>, now: Time, out: &mut Actions) -> Reply {
         let id = self.named_id(words, 2);
+        let wanted = match words.lower(3).as_slice() {
+            b"" if words.len() == 3 => Wanted::Plain,
+            b"coordinated" => Wanted::Coordinated,
+            _ => return Reply::err("ERR Unknown failover option specified"),
+        };
         let (mut cx, parts) = self.split(now, out);
         let Some(group) = id.and_then(|id| parts.groups.get_mut(&id)) else { return NO_SUCH_GROUP };
-        match group.manual_failover(&mut cx) {
+        match group.manual_failover(wanted, &mut cx) {
             Ok(()) => Reply::OK,
             Err(text) => Reply::err(text),
         }

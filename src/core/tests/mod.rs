@@ -5,6 +5,7 @@ mod fastdown;
 mod forgetting;
 mod hostile;
 mod monitor;
+mod switchover;
 mod vote;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -43,6 +44,13 @@ struct Fake {
     pong: &'static str,
     run_id: String,
     offset: u64,
+    /// CLIENT PAUSE is answered so; it held writes back.
+    pause: Reply,
+    paused: bool,
+    /// It obeys this command and is gone before it answers.
+    dies_of: Option<&'static str>,
+    /// SLAVEOF is obeyed.
+    obeys: bool,
     priority: u32,
     /// A peer's answer to "is it down".
     opinion: Reply,
@@ -55,6 +63,7 @@ struct World {
     conns: BTreeMap<ConnId, (u16, bool)>,
     /// `event payload` lines.
     events: Vec<String>,
+    logs: Vec<String>,
     /// `port: words` lines of what was sent, without the periodic rest.
     sent: Vec<String>,
     replies: Vec<(ClientId, Reply)>,
@@ -102,6 +111,10 @@ impl World {
                     pong: "PONG",
                     run_id: id(char::from(b'1' + u8::try_from(index).unwrap())),
                     offset: 100,
+                    pause: Reply::OK,
+                    paused: false,
+                    obeys: true,
+                    dies_of: None,
                     priority: 100,
                     opinion: opinion(false, "*", 0),
                 },
@@ -113,6 +126,7 @@ impl World {
             fakes,
             conns: BTreeMap::new(),
             events: Vec::new(),
+            logs: Vec::new(),
             sent: Vec::new(),
             replies: Vec::new(),
             disk: Some(true),
@@ -185,8 +199,11 @@ impl World {
                 }
                 Action::Send { conn, args } => {
                     let Some(&(port, _)) = self.conns.get(&conn) else { continue };
+                    let was_up = self.fakes.get(&port).is_some_and(|fake| fake.up);
                     if let Some(reply) = self.answer(port, &args) {
                         self.answers.push_back(Input::Frame { conn, reply });
+                    } else if was_up && !self.fakes.get(&port).is_some_and(|fake| fake.up) {
+                        self.break_connections(port);
                     }
                 }
                 Action::Reply { client, reply } => self.replies.push((client, reply)),
@@ -197,6 +214,7 @@ impl World {
                     Some(ok) => self.answers.push_back(Input::Persisted { upto: save, ok }),
                     None => self.unsaved.push(save),
                 },
+                Action::Log { text, .. } => self.logs.push(text),
                 Action::Crash => self.crashed = true,
                 #[allow(unreachable_patterns)]
                 #[allow(clippy::wildcard_enum_match_arm)]
@@ -217,6 +235,15 @@ impl World {
             b"INFO" => Reply::bulk(fake.info()),
             b"PUBLISH" => Reply::Int(1),
             b"SENTINEL" => fake.opinion.clone(),
+            b"CLIENT" if args[1].as_ref() == b"PAUSE" => {
+                fake.paused = fake.pause == Reply::OK;
+                fake.pause.clone()
+            }
+            b"CLIENT" if args[1].as_ref() == b"UNPAUSE" => {
+                fake.paused = false;
+                Reply::OK
+            }
+            b"SLAVEOF" if !fake.obeys => Reply::err("ERR refused"),
             b"SLAVEOF" => {
                 fake.follows = std::str::from_utf8(&args[2]).unwrap().parse().ok();
                 Reply::Simple("QUEUED".into())
@@ -226,7 +253,9 @@ impl World {
         if !matches!(args[0].as_ref(), b"PING" | b"INFO") {
             self.sent.push(format!("{port}: {line}"));
         }
-        Some(reply)
+        let dies = fake.dies_of.is_some_and(|word| word.as_bytes() == args[0].as_ref());
+        fake.up &= !dies;
+        (!dies).then_some(reply)
     }
 
     /// Lets time pass, stopping at each deadline of the engine.
@@ -252,11 +281,16 @@ impl World {
     /// The process at a port ends: its connections break.
     fn kill(&mut self, port: u16) {
         self.fakes.get_mut(&port).unwrap().up = false;
+        self.break_connections(port);
+        self.carry_out(Vec::new());
+    }
+
+    fn break_connections(&mut self, port: u16) {
         let broken: Vec<ConnId> =
             self.conns.iter().filter(|(_, (at, _))| *at == port).map(|(conn, _)| *conn).collect();
         for conn in broken {
             self.conns.remove(&conn);
-            self.handle(Input::Disconnected { conn, error: "reset".to_owned(), refused: false });
+            self.answers.push_back(Input::Disconnected { conn, error: "reset".to_owned(), refused: false });
         }
     }
 
@@ -275,6 +309,7 @@ impl World {
 impl Fake {
     fn info(&self) -> String {
         let mut text = format!("# Server\r\nrun_id:{}\r\n", self.run_id);
+        text.push_str(&format!("master_replid:{}\r\nmaster_repl_offset:{}\r\n", id('f'), self.offset));
         match self.follows {
             None => text.push_str("role:master\r\n"),
             Some(port) => text.push_str(&format!(

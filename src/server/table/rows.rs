@@ -161,7 +161,8 @@ static SENTINEL: [CommandSpec; 25] = numbered(
         sentinel("sentinel|ckquorum", 3),
         sentinel("sentinel|config", -3),
         sentinel("sentinel|debug", -2),
-        sentinel("sentinel|failover", 3),
+        // Valkey 9 takes COORDINATED behind the name.
+        sentinel("sentinel|failover", 3).optional(1),
         sentinel("sentinel|flushconfig", 2),
         sentinel("sentinel|get-master-addr-by-name", 3),
         sentinel("sentinel|get-primary-addr-by-name", 3)

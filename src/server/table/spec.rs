@@ -14,6 +14,8 @@ pub struct CommandSpec {
     pub full_name: &'static str,
     /// Words that a request must have, the names included; negative: at least so many.
     pub arity: i8,
+    /// Words beyond a fixed arity that are taken as well: later versions know them, and COMMAND INFO doesn't show them.
+    pub optional: u8,
     /// Flags.
     pub flags: Flags,
     /// Categories of access rules.
@@ -41,6 +43,7 @@ impl CommandSpec {
             name: after_bar(full_name),
             full_name,
             arity,
+            optional: 0,
             flags,
             categories,
             tips: &[],
@@ -48,6 +51,11 @@ impl CommandSpec {
             listing: Listing::Everybody,
             stand_in: "",
         }
+    }
+
+    pub(super) const fn optional(mut self, words: u8) -> Self {
+        self.optional = words;
+        self
     }
 
     pub(super) const fn tips(mut self, tips: &'static [&'static str]) -> Self {
@@ -98,7 +106,8 @@ impl CommandSpec {
     #[must_use]
     pub fn accepts(&self, words: usize) -> bool {
         let wanted = usize::from(self.arity.unsigned_abs());
-        if self.arity < 0 { words >= wanted } else { words == wanted }
+        let most = wanted + usize::from(self.optional);
+        words >= wanted && (self.arity < 0 || words <= most)
     }
 }
 

@@ -15,7 +15,13 @@ impl Invariant for FitCandidate {
     }
 
     fn see(&mut self, seen: &Seen<'_>) -> Result<(), String> {
-        if let Fact::Slaveof { node, priority: Some(0), target: None, .. } = seen.fact {
+        if let Fact::Slaveof { group, node, priority: Some(0), target: None, .. } = seen.fact {
+            let handover =
+                seen.ledger.current(seen.daemon, group).and_then(|attempt| attempt.handover.as_ref());
+            // A planned switchover that is undone: it was the primary before.
+            if handover.is_some_and(|(old, _)| old == node) {
+                return Ok(());
+            }
             return Err(format!("d{} promotes {node}", seen.daemon));
         }
         Ok(())

@@ -45,7 +45,15 @@ impl Invariant for NewestKnown {
                 Ok(())
             }
             Fact::Slaveof { group, node, target: Some(target), .. } => {
+                let handover = seen.ledger.current(d, group).and_then(|attempt| attempt.handover.as_ref());
                 match self.newest.get(&(d, group.clone())) {
+                    // The first half of a planned switchover.
+                    Some((_, newest))
+                        if newest == node
+                            && handover.is_some_and(|(old, new)| old == node && new == target) =>
+                    {
+                        Ok(())
+                    }
                     Some((epoch, newest)) if newest != target && !seen.ledger.contested(group, *epoch) => {
                         Err(format!("d{d} makes {node} follow {target}, and knows {newest} of epoch {epoch}"))
                     }

@@ -40,7 +40,9 @@ impl Invariant for OneLeader {
                 if !mine.elected {
                     return Err(format!("d{d} promotes {node} of {group} without being elected"));
                 }
-                if mine.promoted.as_ref() != Some(node) {
+                // A planned switchover that is undone gives the old primary its role back.
+                let back = mine.handover.as_ref().is_some_and(|(old, _)| old == node);
+                if mine.promoted.as_ref() != Some(node) && !back {
                     return Err(format!(
                         "d{d} promotes {node} after {:?} in epoch {}",
                         mine.promoted, mine.epoch

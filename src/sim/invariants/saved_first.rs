@@ -1,5 +1,8 @@
 //! Nothing that promises a vote, an epoch or a primary leaves a daemon before it is on its disk.
 //!
+//! In a planned switchover the primary follows the replica that is about to be promoted: nothing is promised by that, for
+//! whoever finds it so replaces it.
+//!
 //! A vote that can't be saved is not given. A promotion or a newer configuration is a fact that others hold too: it is
 //! followed also by a daemon whose disk refuses it.
 //!
@@ -69,7 +72,10 @@ impl Invariant for SavedFirst {
             }
             Fact::Slaveof { group, node, target: Some(target), .. } => {
                 let held = saved(group).map(address);
-                if held.as_ref() == Some(target) || seen.refused {
+                let handover = seen.ledger.current(d, group).and_then(|attempt| attempt.handover.as_ref());
+                let given = handover
+                    .is_some_and(|(old, new)| held.as_ref() == Some(old) && old == node && new == target);
+                if given || held.as_ref() == Some(target) || seen.refused {
                     return Ok(());
                 }
                 Err(format!(

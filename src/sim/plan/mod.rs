@@ -30,6 +30,8 @@ pub struct Plan {
     pub(crate) disks_lie: bool,
     /// Primaries are given by name; and whether names are announced.
     pub(crate) names: Option<bool>,
+    /// SENTINEL FAILOVER is Sentinel's own also while the primary works.
+    pub(crate) plain_switchover: bool,
     /// After the healing the primaries die for good.
     pub(crate) funeral: bool,
     /// How fast each daemon's clock goes, in thousandths; empty when all are right.
@@ -92,6 +94,7 @@ impl Plan {
             let what = plan.draw(&mut rng);
             plan.steps.push(Step { after, what });
         }
+        plan.plain_switchover = rng.chance(200);
         plan
     }
 
@@ -129,6 +132,7 @@ impl Plan {
             acquainted: true,
             disks_lie: false,
             names: None,
+            plain_switchover: false,
             funeral: false,
             rates: Vec::new(),
             slow: Vec::new(),

@@ -91,7 +91,8 @@ impl World {
         let groups = self.plan.groups.iter();
         let fast_down_after =
             groups.map(|group| (GroupName::from(group.name.as_str()), group.fast_down_after)).collect();
-        let node = Node { port: DAEMON_PORT, fast_down_after, ..Node::default() };
+        let plain_switchover = self.plan.plain_switchover;
+        let node = Node { port: DAEMON_PORT, fast_down_after, plain_switchover, ..Node::default() };
         let quirks = self.plan.mistakes.slowed(self.plan.slow.contains(&daemon));
         let settings = machine.disk.saved().clone();
         // The process may have ended between SENTINEL MONITOR and the last SENTINEL SET after it.

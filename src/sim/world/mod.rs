@@ -56,6 +56,8 @@ pub struct Figures {
     pub attempts: usize,
     /// Attempts that promoted.
     pub promotions: usize,
+    /// Promotions of planned switchovers.
+    pub handovers: usize,
     /// Attempts that got no majority.
     pub not_elected: usize,
     /// Votes given to another daemon.

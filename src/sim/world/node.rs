@@ -228,7 +228,28 @@ impl World {
         let primary_for = process.and_then(FakeRedis::primary_since).map(|since| self.now.since(since));
         let primary_for = primary_for.map(|real| self.daemons[daemon].own(real));
         let priority = replica.then_some(priority);
-        self.see(daemon, &Fact::Slaveof { group, node: address, priority, target, primary_for });
+        let promoted = target.is_none();
+        let fact =
+            Fact::Slaveof { group: group.clone(), node: address.clone(), priority, target, primary_for };
+        self.see(daemon, &fact);
+        if promoted {
+            self.see_handover(daemon, &group, &address);
+        }
+    }
+
+    /// A planned switchover promotes: whatever the old primary holds, and so whatever it acknowledged, is there.
+    fn see_handover(&mut self, daemon: usize, group: &str, address: &str) {
+        let handover = self.ledger.current(daemon, group).and_then(|attempt| attempt.handover.clone());
+        let Some((old, new)) = handover.filter(|(_, new)| new == address) else { return };
+        let process = |world: &Self, address: &str| -> Option<Vec<u32>> {
+            Some(world.nodes[world.node_at(address)?].process.as_ref()?.data().to_vec())
+        };
+        let (Some(held), Some(have)) = (process(self, &old), process(self, &new)) else { return };
+        self.figures.handovers += 1;
+        if let Some(write) = held.iter().find(|write| !have.contains(write)) {
+            let what = format!("d{daemon} promotes {new} without write {write} of {old}");
+            self.break_rule("a planned switchover loses no write", what);
+        }
     }
 
     pub(super) fn node_address(&self, node: NodeId) -> String {

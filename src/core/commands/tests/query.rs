@@ -101,6 +101,7 @@ fn fields_that_are_there_only_at_times_have_their_place() {
     group.primary.down_since = Some(now);
     group.odown_since = Some(now);
     group.failover = Some(Failover {
+        switchover: None,
         state: State::SelectReplica,
         state_at: now,
         epoch: 1,

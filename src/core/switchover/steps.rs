@@ -1,0 +1,464 @@
+//! The steps of a planned switchover, each taken as soon as its condition holds.
+
+use std::time::Duration;
+
+use super::{Ask, Report, Side, Step, Switchover, Wanted, is_no_right};
+use crate::core::action::{FailoverResult, Level, Observation, Phase};
+use crate::core::group::{Failover, Group, State, Which};
+use crate::core::ids::ConnId;
+use crate::core::instance::{Instance, Role};
+use crate::core::link::Tag;
+use crate::core::shared::{Cx, words};
+use crate::core::time::Time;
+
+/// How long the two may take to answer well before anything is touched.
+const COMPARE_LIMIT: Duration = Duration::from_secs(5);
+/// How far the candidate may be behind when writes are held back.
+const CLOSE: u64 = 1 << 20;
+/// A question that had no good answer is asked again after so long.
+const AGAIN: Duration = Duration::from_millis(20);
+/// The candidate is asked how far it is as fast as it answers for so long, then at this pace.
+const KEEN: Duration = Duration::from_millis(20);
+const MOST_KEEN: u32 = 500;
+const PACE: Duration = Duration::from_millis(5);
+/// How long the candidate may take for the rest of the stream once the old primary is its replica.
+/// An old primary that is to be one again is told so again after so long.
+const RESTORE_AGAIN: Duration = Duration::from_millis(100);
+const DRAIN_LIMIT: Duration = Duration::from_secs(1);
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Who {
+    Primary,
+    Candidate,
+}
+
+impl Group {
+    /// The next step, if its condition holds; called in state send_slaveof_noone.
+    pub(crate) fn switchover_step(&mut self, cx: &mut Cx<'_>) -> bool {
+        match self.switchover().map(|switchover| switchover.step) {
+            None => false,
+            Some(Step::Compare) => self.compare(cx),
+            Some(Step::Pause) => self.pause(cx),
+            Some(Step::CatchUp) => self.catch_up(cx),
+            Some(Step::Demote) => self.demote(cx),
+            Some(Step::Promote) => self.promote(cx),
+            Some(Step::Restore) => self.restore(cx),
+        }
+    }
+
+    fn switchover(&self) -> Option<&Switchover> {
+        self.failover.as_ref().and_then(|failover| failover.switchover.as_ref())
+    }
+
+    fn switchover_mut(&mut self) -> Option<&mut Switchover> {
+        self.failover.as_mut().and_then(|failover| failover.switchover.as_mut())
+    }
+
+    fn side(&mut self, who: Who) -> Option<&mut Side> {
+        let switchover = self.switchover_mut()?;
+        Some(match who {
+            Who::Primary => &mut switchover.primary,
+            Who::Candidate => &mut switchover.candidate,
+        })
+    }
+
+    fn which(&self, who: Who) -> Option<Which> {
+        match who {
+            Who::Primary => Some(Which::Primary),
+            Who::Candidate => self.promoted().map(|name| Which::Replica(name.to_owned())),
+        }
+    }
+
+    fn go(&mut self, step: Step, cx: &Cx<'_>) {
+        if let Some(switchover) = self.switchover_mut() {
+            switchover.enter(step, cx.now);
+        }
+    }
+
+    /// The connection that stands.
+    fn standing(&self, who: Who, cx: &Cx<'_>) -> Option<ConnId> {
+        let link = cx.shared.links.get(self.get(&self.which(who)?)?.link)?;
+        link.command.as_ref().filter(|conn| conn.local.is_some()).map(|conn| conn.id)
+    }
+
+    /// Sends a request to one of the two.
+    fn tell(&self, who: Who, request: &[&str], ask: Ask, cx: &mut Cx<'_>) -> bool {
+        let (Some(failover), Some(instance)) =
+            (&self.failover, self.which(who).and_then(|which| self.get(&which)))
+        else {
+            return false;
+        };
+        let Some((first, rest)) = request.split_first() else { return false };
+        let request = words(std::iter::once(self.renamed(first)).chain(rest.iter().copied()));
+        cx.send(instance.link, request, Tag::Switchover { group: self.id, epoch: failover.epoch, ask })
+    }
+
+    /// Asks one of the two how far it is; earlier answers are void.
+    fn ask_how_far(&mut self, who: Who, cx: &mut Cx<'_>) {
+        let conn = self.standing(who, cx);
+        let Some(number) = self.switchover_mut().map(Switchover::number) else { return };
+        let Some(side) = self.side(who) else { return };
+        *side = Side { conn, number, report: None };
+        if conn.is_some() {
+            let ask = match who {
+                Who::Primary => Ask::Primary(number),
+                Who::Candidate => Ask::Candidate(number),
+            };
+            self.tell(who, &["INFO", "replication"], ask, cx);
+        }
+    }
+
+    /// Gives the primary an order.
+    fn order(&mut self, request: &[&str], cx: &mut Cx<'_>) {
+        let Some(switchover) = self.switchover_mut() else { return };
+        let number = switchover.number();
+        switchover.order = number;
+        switchover.ordered = None;
+        self.tell(Who::Primary, request, Ask::Order(number), cx);
+    }
+
+    /// The answer of one of the two; it is asked again if it was never asked in this step, or over a connection that is
+    /// no more.
+    fn report(&mut self, who: Who, cx: &mut Cx<'_>) -> Option<Report> {
+        let standing = self.standing(who, cx);
+        let side = self.side(who)?;
+        if side.report.is_some() {
+            return side.report.clone();
+        }
+        if standing.is_some() && side.conn != standing {
+            self.ask_how_far(who, cx);
+        }
+        None
+    }
+
+    /// The connection of the last request to the primary is gone, and with it perhaps the request.
+    fn lost_primary(&mut self, cx: &Cx<'_>) -> bool {
+        let standing = self.standing(Who::Primary, cx);
+        self.side(Who::Primary).is_none_or(|side| side.conn.is_none() || side.conn != standing)
+    }
+
+    /// Another daemon is ahead: this one voted for it.
+    fn is_overtaken(&self) -> bool {
+        self.failover.as_ref().is_some_and(|failover| self.ballot.epoch > failover.epoch)
+    }
+
+    fn compare(&mut self, cx: &mut Cx<'_>) -> bool {
+        let Some(switchover) = self.switchover() else { return false };
+        let (since, again_at) = (switchover.step_at, switchover.again_at);
+        let (primary, candidate) = (self.report(Who::Primary, cx), self.report(Who::Candidate, cx));
+        let works = primary.as_ref().map(|report| report.role == Role::Primary);
+        if let (Some(primary), Some(candidate)) = (&primary, &candidate) {
+            let near = primary.stream.saturating_sub(candidate.applied) <= CLOSE;
+            if works == Some(true) && near && attached(candidate, primary) && !self.is_overtaken() {
+                self.hold_writes(cx);
+                return true;
+            }
+        }
+        let late = cx.due(since + COMPARE_LIMIT.min(self.options.failover_timeout), "both ready");
+        if late || self.gone(Who::Primary) || self.gone(Who::Candidate) {
+            if works == Some(true) {
+                self.give_up("-failover-abort-slave-timeout", FailoverResult::ReplicaTimeout, cx);
+            } else {
+                self.give_up("-failover-abort-master-timeout", FailoverResult::PrimaryTimeout, cx);
+            }
+            return false;
+        }
+        if primary.is_some() && candidate.is_some() && cx.due(again_at + AGAIN, "ask again") {
+            if let Some(switchover) = self.switchover_mut() {
+                switchover.again_at = cx.now;
+            }
+            self.ask_how_far(Who::Primary, cx);
+            self.ask_how_far(Who::Candidate, cx);
+            cx.wake_at(cx.now + AGAIN, "ask again");
+        }
+        false
+    }
+
+    fn hold_writes(&mut self, cx: &mut Cx<'_>) {
+        let pause = self.write_pause(cx);
+        self.go(Step::Pause, cx);
+        if let Some(switchover) = self.switchover_mut() {
+            switchover.paused_at = cx.now;
+        }
+        // From here on nothing is published there: it would wait, and all that comes behind it.
+        self.writes_held_until = Some(cx.now + pause);
+        self.order(&["CLIENT", "PAUSE", &pause.as_millis().to_string(), "WRITE"], cx);
+        self.ask_how_far(Who::Primary, cx);
+    }
+
+    /// The last moment at which the primary may be told to follow: its answer must come while writes are held back.
+    fn last_moment(&self, cx: &Cx<'_>) -> Time {
+        let paused_at = self.switchover().map_or(cx.now, |switchover| switchover.paused_at);
+        paused_at + self.write_pause(cx).mul_f64(0.75)
+    }
+
+    fn pause(&mut self, cx: &mut Cx<'_>) -> bool {
+        let Some(switchover) = self.switchover() else { return false };
+        if let Some(Err(text)) = &switchover.ordered {
+            let text = text.clone();
+            return self.pause_refused(&text, cx);
+        }
+        let (agreed, wanted) = (switchover.ordered.is_some(), self.last_moment(cx));
+        if cx.due(wanted, "writes held back") || self.lost_primary(cx) {
+            self.undo(cx);
+            return false;
+        }
+        let Some(report) = self.report(Who::Primary, cx).filter(|_| agreed) else { return false };
+        if report.role != Role::Primary {
+            self.undo(cx);
+            return false;
+        }
+        self.note_right("client|pause", &crate::resp::Reply::OK, cx);
+        self.go(Step::CatchUp, cx);
+        if let Some(switchover) = self.switchover_mut() {
+            switchover.target = report.stream;
+            switchover.primary.report = Some(report);
+        }
+        true
+    }
+
+    /// The primary does not hold writes back.
+    fn pause_refused(&mut self, text: &str, cx: &mut Cx<'_>) -> bool {
+        self.writes_held_until = None;
+        let shown: String = text.chars().take(200).collect();
+        if is_no_right(text) {
+            self.note_right("client|pause", &crate::resp::Reply::error(text), cx);
+            if self.switchover().is_some_and(|switchover| switchover.wanted == Wanted::Plain) {
+                let text = "Going on as Sentinel does: writes to the old master may be lost";
+                cx.log(Level::Warning, Some(self), text.to_owned());
+                if let Some(failover) = &mut self.failover {
+                    failover.switchover = None;
+                }
+                return true;
+            }
+        }
+        cx.log(Level::Warning, Some(self), format!("The master refuses to hold writes back: {shown}"));
+        self.give_up("-failover-abort-master-refused", FailoverResult::PrimaryRefused, cx);
+        false
+    }
+
+    fn catch_up(&mut self, cx: &mut Cx<'_>) -> bool {
+        let Some(switchover) = self.switchover() else { return false };
+        let (target, primary) = (switchover.target, switchover.primary.report.clone());
+        let lost = self.standing(Who::Primary, cx).is_none();
+        if cx.due(self.last_moment(cx), "candidate in step") || lost || self.is_overtaken() {
+            self.undo(cx);
+            return false;
+        }
+        let (Some(candidate), Some(primary)) = (self.report(Who::Candidate, cx), primary) else {
+            return false;
+        };
+        if candidate.role == Role::Primary {
+            self.undo(cx);
+            return false;
+        }
+        if candidate.applied >= target && attached(&candidate, &primary) {
+            let Some(address) =
+                self.which(Who::Candidate).and_then(|which| self.get(&which)).map(|i| i.address.clone())
+            else {
+                return false;
+            };
+            self.go(Step::Demote, cx);
+            // CONFIG REWRITE waits for the disk, and clients wait for this: it follows when the answer is here.
+            let host = address.shown(cx.shared.announce_hostnames);
+            self.order(&["SLAVEOF", &host, &address.port.to_string()], cx);
+            self.ask_how_far(Who::Primary, cx);
+            if let Some(switchover) = self.switchover_mut() {
+                switchover.candidate.report = Some(candidate);
+            }
+            return true;
+        }
+        self.ask_on(cx);
+        false
+    }
+
+    /// Asks the candidate again: at once at first, then at a pace.
+    fn ask_on(&mut self, cx: &mut Cx<'_>) {
+        let Some(switchover) = self.switchover() else { return };
+        let keen = cx.now < switchover.step_at + KEEN && switchover.asked < MOST_KEEN;
+        let next = switchover.again_at + PACE;
+        if keen || cx.due(next, "ask the candidate") {
+            if let Some(switchover) = self.switchover_mut() {
+                switchover.again_at = cx.now;
+                switchover.asked += 1;
+            }
+            self.ask_how_far(Who::Candidate, cx);
+            cx.wake_at(cx.now + PACE, "ask the candidate");
+        }
+    }
+
+    fn demote(&mut self, cx: &mut Cx<'_>) -> bool {
+        let Some(switchover) = self.switchover() else { return false };
+        let (since, refusal) = (switchover.step_at, switchover.ordered.clone().and_then(Result::err));
+        let Some(primary) = self.report(Who::Primary, cx) else {
+            // Whether it obeyed is not known, and can't be undone either. If it did, it says that it is a replica, and
+            // the fleet replaces it as any primary that says so.
+            if cx.due(since + self.options.failover_timeout, "the primary's word") {
+                self.undo(cx);
+            }
+            return false;
+        };
+        if primary.role == Role::Primary {
+            if let Some(text) = refusal {
+                let shown: String = text.chars().take(200).collect();
+                cx.log(Level::Warning, Some(self), format!("The master refuses to follow: {shown}"));
+                self.release_writes(cx);
+                self.give_up("-failover-abort-master-refused", FailoverResult::PrimaryRefused, cx);
+            } else {
+                self.undo(cx);
+            }
+            return false;
+        }
+        let follows =
+            self.which(Who::Candidate).and_then(|which| self.get(&which)).is_some_and(|candidate| {
+                primary
+                    .follows
+                    .as_ref()
+                    .is_some_and(|(host, port)| cx.shared.names.equals(&candidate.address, host, *port))
+            });
+        if !follows || self.is_overtaken() {
+            // Somebody else moves it.
+            self.undo(cx);
+            return false;
+        }
+        // What it had sent meanwhile: a PING to its replicas, or writes after a pause that was over too soon.
+        let candidate = self.report(Who::Candidate, cx);
+        let drained = |report: &Report| report.role == Role::Primary || report.applied >= primary.stream;
+        if !candidate.as_ref().is_some_and(drained) {
+            if self.gone(Who::Candidate) || cx.due(since + DRAIN_LIMIT, "the rest of the stream") {
+                self.take_back(cx);
+                return true;
+            }
+            if candidate.is_some() {
+                self.ask_on(cx);
+            }
+            return false;
+        }
+        if let Some(switchover) = self.switchover_mut() {
+            switchover.target = primary.stream;
+        }
+        self.tell(Who::Primary, &["CONFIG", "REWRITE"], Ask::Order(0), cx);
+        self.go(Step::Promote, cx);
+        true
+    }
+
+    /// The candidate is promoted; also again, if the connection broke before it said that it is.
+    fn promote(&mut self, cx: &mut Cx<'_>) -> bool {
+        let Some(which) = self.which(Who::Candidate) else { return false };
+        let Some(since) = self.switchover().map(|switchover| switchover.step_at) else { return false };
+        if self.is_overtaken() {
+            self.undo(cx);
+            return false;
+        }
+        if self.reconfigure(&which, None, cx) {
+            cx.event(Level::Notice, "+failover-state-wait-promotion", self, &which, "");
+            self.enter(State::WaitPromotion, cx);
+            self.ask_info(&which, cx);
+            self.ask_how_far(Who::Candidate, cx);
+            return true;
+        }
+        if self.gone(Who::Candidate) || cx.due(since + DRAIN_LIMIT, "the candidate's connection") {
+            self.take_back(cx);
+            return true;
+        }
+        false
+    }
+
+    /// Looks after a promotion that was told: it is told again over a new connection. A candidate that says on the
+    /// connection of the command that it is none, or that is down, gives the old primary its role back. One that is down
+    /// may have obeyed; nobody was told, and when it is back it is made a replica again like any stray one.
+    pub(crate) fn watch_promotion(&mut self, cx: &mut Cx<'_>) -> bool {
+        let Some(which) = self.which(Who::Candidate).filter(|_| self.switchover().is_some()) else {
+            return false;
+        };
+        let since = self.failover.as_ref().map_or(cx.now, |failover| failover.state_at);
+        let late = cx.due(since + self.options.failover_timeout, "failover-timeout");
+        let standing = self.standing(Who::Candidate, cx);
+        let refused = match self.side(Who::Candidate) {
+            Some(Side { report: Some(report), .. }) => report.role == Role::Replica,
+            Some(side) => {
+                if standing.is_some() && side.conn != standing {
+                    self.reconfigure(&which, None, cx);
+                    self.ask_info(&which, cx);
+                    self.ask_how_far(Who::Candidate, cx);
+                }
+                false
+            }
+            None => false,
+        };
+        if refused || late || self.gone(Who::Candidate) {
+            self.take_back(cx);
+            return true;
+        }
+        false
+    }
+
+    fn gone(&self, who: Who) -> bool {
+        self.which(who).and_then(|which| self.get(&which)).is_none_or(Instance::is_down)
+    }
+
+    /// The candidate is no primary: the old one becomes one again.
+    fn take_back(&mut self, cx: &mut Cx<'_>) {
+        // Out of the state in which the candidate's word is the commit.
+        self.enter(State::SendNoOne, cx);
+        self.go(Step::Restore, cx);
+    }
+
+    fn restore(&mut self, cx: &mut Cx<'_>) -> bool {
+        let Some(since) = self.switchover().map(|switchover| switchover.step_at) else { return false };
+        if self.is_overtaken() || cx.due(since + self.options.failover_timeout, "failover-timeout") {
+            self.undo(cx);
+            return false;
+        }
+        let Some(report) = self.report(Who::Primary, cx) else { return false };
+        let Some(switchover) = self.switchover_mut() else { return false };
+        if report.role == Role::Primary {
+            self.release_writes(cx);
+            self.give_up("-failover-abort-slave-timeout", FailoverResult::ReplicaTimeout, cx);
+            return false;
+        }
+        if report.stream < switchover.target {
+            // Another process by now, without the data.
+            self.undo(cx);
+            return false;
+        }
+        let first = switchover.asked == 0;
+        if first || cx.due(switchover.again_at + RESTORE_AGAIN, "restore again") {
+            switchover.asked += 1;
+            switchover.again_at = cx.now;
+            for request in [&["MULTI"][..], &["SLAVEOF", "NO", "ONE"], &["CONFIG", "REWRITE"], &["EXEC"]] {
+                self.tell(Who::Primary, request, Ask::Order(0), cx);
+            }
+            self.ask_how_far(Who::Primary, cx);
+            cx.wake_at(cx.now + RESTORE_AGAIN, "restore again");
+        }
+        false
+    }
+
+    /// Writes go on at the primary; nothing was moved, or nothing more can be done about it.
+    fn undo(&mut self, cx: &mut Cx<'_>) {
+        self.release_writes(cx);
+        self.give_up("-failover-abort-master-timeout", FailoverResult::PrimaryTimeout, cx);
+    }
+
+    fn give_up(&mut self, event: &'static str, result: FailoverResult, cx: &mut Cx<'_>) {
+        cx.event(Level::Warning, event, self, &Which::Primary, "");
+        self.abort(result, cx);
+    }
+}
+
+impl Failover {
+    /// How long writes were held back, once the new primary is one.
+    pub(crate) fn observe_pause(&self, cx: &mut Cx<'_>) {
+        if let Some(switchover) = &self.switchover {
+            let took = cx.now.since(switchover.paused_at);
+            cx.observe(Observation::Phase { phase: Phase::Pause, took });
+        }
+    }
+}
+
+/// A replica of that very primary, with the same history.
+fn attached(candidate: &Report, primary: &Report) -> bool {
+    candidate.role == Role::Replica && candidate.link_up && candidate.history == primary.history
+}
