@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::events::Events;
 use super::fleet::Kind;
-use super::probe::{Pinger, cpu, segments};
+use super::probe::{Pinger, cpu, segments, segments_between};
 use super::rows::Plan;
 use super::sheet::Sheet;
 use crate::support::fake::State;
@@ -92,7 +92,7 @@ fn idle_with(kind: Kind, groups: usize, sheet: &mut Sheet, rows: [&'static str; 
     }
     daemons.pingers.clear();
     let pids = daemons.pids();
-    let before: Vec<(u64, f64)> = pids.iter().map(|pid| (segments(*pid), cpu(*pid))).collect();
+    let before: Vec<_> = pids.iter().map(|pid| (segments(*pid), cpu(*pid))).collect();
     let begin = Instant::now();
     thread::sleep(IDLE);
     let used: Vec<f64> = pids.iter().zip(&before).map(|(pid, before)| cpu(*pid) - before.1).collect();
@@ -102,7 +102,8 @@ fn idle_with(kind: Kind, groups: usize, sheet: &mut Sheet, rows: [&'static str; 
     for (sentinel, before) in daemons.sentinels.iter_mut().zip(before) {
         let process = sentinel.process();
         sheet.add(rows[0], kind, process.resident_kb() as f64 / 1024.0);
-        let sent = (segments(process.pid()) - before.0) as f64 / begin.elapsed().as_secs_f64();
+        let sent = segments_between(&before.0, &segments(process.pid()));
+        let sent = sent as f64 / begin.elapsed().as_secs_f64();
         seen.push((process.descriptors() as f64, sent));
     }
     seen

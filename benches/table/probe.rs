@@ -1,5 +1,6 @@
 //! What the kernel says about a process, and how fast it answers PING.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpStream;
 use std::process::Command;
@@ -22,19 +23,29 @@ pub(crate) fn cpu(pid: u32) -> f64 {
     ticks as f64 / rustix::param::clock_ticks_per_second() as f64
 }
 
-/// TCP segments that the process's open connections have sent and received.
-pub(crate) fn segments(pid: u32) -> u64 {
+/// TCP segments that each of the process's open connections has sent and received, by its two addresses.
+pub(crate) fn segments(pid: u32) -> BTreeMap<String, u64> {
     let output =
         Command::new("ss").args(["-tinpOH"]).output().expect("ss is missing: apt-get install iproute2");
     let text = String::from_utf8_lossy(&output.stdout);
     let owner = format!("pid={pid},");
-    let counts = text.lines().filter(|line| line.contains(&owner)).flat_map(|line| {
-        line.split_whitespace().filter_map(|word| {
+    let connections = text.lines().filter(|line| line.contains(&owner)).filter_map(|line| {
+        // State, two queues, the addresses; then what is known about it.
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let counts = words.iter().filter_map(|word| {
             let number = word.strip_prefix("segs_out:").or_else(|| word.strip_prefix("segs_in:"))?;
             number.parse::<u64>().ok()
-        })
+        });
+        Some((format!("{} {}", words.get(3)?, words.get(4)?), counts.sum()))
     });
-    counts.sum()
+    connections.collect()
+}
+
+/// Segments that came between two such counts.
+pub(crate) fn segments_between(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> u64 {
+    let grown =
+        |(name, count): (&String, &u64)| count.saturating_sub(before.get(name).copied().unwrap_or_default());
+    after.iter().map(grown).sum()
 }
 
 /// A client that sends PINGs one after the other, from the moment at which a connection is taken.
