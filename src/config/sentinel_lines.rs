@@ -3,6 +3,7 @@
 //! They are applied after everything else is read, in three passes, so that a line about a group may stand before the
 //! line that makes the group.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -52,6 +53,7 @@ const FIRST: [&str; 9] = [
 /// The first line, in the order of application, that can't be applied.
 pub fn apply(queue: &[Queued], system: &dyn System) -> Result<Settings, Failure> {
     let mut settings = Settings::default();
+    let mut seen = Seen::default();
     for pass in 0..3 {
         for (index, queued) in queue.iter().enumerate() {
             let Some(directive) = queued.words.first().map(|word| word.to_ascii_lowercase()) else {
@@ -64,10 +66,8 @@ pub fn apply(queue: &[Queued], system: &dyn System) -> Result<Settings, Failure>
             };
             if due == pass {
                 let words: Vec<&str> = queued.words[1..].iter().map(String::as_str).collect();
-                apply_one(&mut settings, &directive, &words, system).map_err(|problem| Failure {
-                    index,
-                    message: problem.message.to_owned(),
-                    note: problem.note,
+                apply_one(&mut settings, &mut seen, &directive, &words, system).map_err(|problem| {
+                    Failure { index, message: problem.message.to_owned(), note: problem.note }
                 })?;
             }
         }
@@ -89,8 +89,20 @@ impl From<&'static str> for Problem {
 const UNRECOGNIZED: &str = "Unrecognized sentinel configuration statement.";
 const NOT_POSITIVE: &str = "negative or zero time parameter.";
 
+/// What a file may hold only once, to be found again without going through all of it: files may list very many.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Where each group is.
+    groups: BTreeMap<String, usize>,
+    /// Group, host in lower case, port.
+    replicas: BTreeSet<(usize, String, u16)>,
+    /// Group, run id.
+    peers: BTreeSet<(usize, String)>,
+}
+
 fn apply_one(
     settings: &mut Settings,
+    seen: &mut Seen,
     directive: &str,
     words: &[&str],
     system: &dyn System,
@@ -122,16 +134,22 @@ fn apply_one(
             settings.announce_hostnames =
                 yes_or_no(word).ok_or("Please specify yes or no for the announce-hostnames option.")?;
         }
-        ("monitor", [name, host, port, quorum]) => monitor(settings, name, host, port, quorum)?,
+        ("monitor", [name, host, port, quorum]) => monitor(settings, seen, name, host, port, quorum)?,
         _ => {
             let Some((name, words)) = words.split_first().filter(|_| takes(directive, words.len())) else {
                 return Err(UNRECOGNIZED.into());
             };
             let resolve = settings.resolve_hostnames;
-            let Some(group) = settings.groups.iter_mut().find(|group| group.name.as_str() == *name) else {
+            let at = seen.groups.get(*name).copied();
+            let Some((at, group)) = at.and_then(|at| Some((at, settings.groups.get_mut(at)?))) else {
                 return Err("No such master with specified name.".into());
             };
-            apply_to_group(group, resolve, directive, words, system)?;
+            match directive {
+                "known-replica" | "known-slave" | "known-sentinel" => {
+                    know((at, group), seen, resolve, directive, words)?;
+                }
+                _ => apply_to_group(group, directive, words, system)?,
+            }
             // A group's epoch was the daemon's epoch once.
             settings.current_epoch = settings.current_epoch.max(group.config_epoch);
         }
@@ -159,23 +177,59 @@ fn takes(directive: &str, words: usize) -> bool {
     }
 }
 
-fn monitor(settings: &mut Settings, name: &str, host: &str, port: &str, quorum: &str) -> Result<(), Problem> {
+fn monitor(
+    settings: &mut Settings,
+    seen: &mut Seen,
+    name: &str,
+    host: &str,
+    port: &str,
+    quorum: &str,
+) -> Result<(), Problem> {
     let quorum =
         u32::try_from(leading_number(quorum)).unwrap_or(if quorum.starts_with('-') { 0 } else { u32::MAX });
     if quorum == 0 {
         return Err("Quorum must be 1 or greater.".into());
     }
     let primary = address(settings.resolve_hostnames, host, port)?;
-    if settings.groups.iter().any(|group| group.name.as_str() == name) {
+    if seen.groups.contains_key(name) {
         return Err("Duplicate master name.".into());
     }
+    seen.groups.insert(name.to_owned(), settings.groups.len());
     settings.groups.push(GroupSettings::new(GroupName::from(name), primary, quorum));
+    Ok(())
+}
+
+/// A `known-replica` or `known-sentinel` line of the group that is the one `at`.
+fn know(
+    (at, group): (usize, &mut GroupSettings),
+    seen: &mut Seen,
+    resolve: bool,
+    directive: &str,
+    words: &[&str],
+) -> Result<(), Problem> {
+    match (directive, words) {
+        ("known-sentinel", [host, port, id]) => {
+            let addr = address(resolve, host, port)?;
+            if !seen.peers.insert((at, (*id).to_owned())) {
+                return Err("Duplicate runid for sentinel.".into());
+            }
+            group.known_sentinels.push(KnownSentinel { addr, run_id: RunId::from(*id) });
+        }
+        ("known-replica" | "known-slave", [host, port]) => {
+            let addr = address(resolve, host, port)?;
+            if !seen.replicas.insert((at, addr.host.to_ascii_lowercase(), addr.port)) {
+                return Err("Duplicate hostname and port for replica.".into());
+            }
+            group.known_replicas.push(addr);
+        }
+        // A peer without an id says nothing: it is found again by its hello.
+        _ => {}
+    }
     Ok(())
 }
 
 fn apply_to_group(
     group: &mut GroupSettings,
-    resolve: bool,
     directive: &str,
     words: &[&str],
     system: &dyn System,
@@ -207,22 +261,6 @@ fn apply_to_group(
         }
         ("config-epoch", [epoch]) => group.config_epoch = number(epoch),
         ("leader-epoch", [epoch]) => group.leader_epoch = number(epoch),
-        ("known-replica" | "known-slave", [host, port]) => {
-            let addr = address(resolve, host, port)?;
-            if group.known_replicas.iter().any(|known| same(known, &addr)) {
-                return Err("Duplicate hostname and port for replica.".into());
-            }
-            group.known_replicas.push(addr);
-        }
-        // A peer without an id says nothing: it is found again by its hello.
-        ("known-sentinel", [_, _]) => {}
-        ("known-sentinel", [host, port, id]) => {
-            let addr = address(resolve, host, port)?;
-            if group.known_sentinels.iter().any(|known| known.run_id.as_str() == *id) {
-                return Err("Duplicate runid for sentinel.".into());
-            }
-            group.known_sentinels.push(KnownSentinel { addr, run_id: RunId::from(*id) });
-        }
         ("rename-command", [old, new]) => {
             if group.renamed_commands.iter().any(|(known, _)| known.eq_ignore_ascii_case(old)) {
                 return Err("Same command renamed multiple times with rename-command.".into());
@@ -249,10 +287,6 @@ fn address(resolve: bool, host: &str, port: &str) -> Result<HostPort, Problem> {
         }
     };
     Ok(HostPort { host, port })
-}
-
-fn same(one: &HostPort, other: &HostPort) -> bool {
-    one.port == other.port && one.host.eq_ignore_ascii_case(&other.host)
 }
 
 fn filled(word: &str) -> Option<String> {
