@@ -5,12 +5,13 @@
 
 mod dial;
 mod io;
+mod pace;
 mod task;
 pub mod tls;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use tokio::task::AbortHandle;
 
+use self::pace::Pace;
 use crate::core::Input;
 use crate::core::action::LinkRole;
 use crate::core::ids::ConnId;
@@ -59,6 +61,7 @@ struct Shared {
     open: RefCell<BTreeMap<ConnId, Open>>,
     deliver: Deliver,
     metrics: LinkMetrics,
+    pace: Pace,
     /// The buffer that bytes are read into; none is kept by an idle connection.
     scratch: RefCell<Box<[u8]>>,
 }
@@ -66,7 +69,8 @@ struct Shared {
 /// One connection as seen from outside its task.
 struct Open {
     outbox: Rc<RefCell<Outbox>>,
-    task: AbortHandle,
+    /// None while it waits to be begun.
+    task: Option<AbortHandle>,
     role: LinkRole,
     state: LinkState,
 }
@@ -100,29 +104,32 @@ impl Links {
                 open: RefCell::default(),
                 deliver,
                 metrics,
+                pace: Pace::default(),
                 scratch: RefCell::new(vec![0; io::READ_SIZE].into_boxed_slice()),
             }),
         }
     }
 
-    /// Begin a connection. Must be called on a [`tokio::task::LocalSet`].
+    /// Begin a connection, as soon as those that were wished for before have begun. Must be called on a
+    /// [`tokio::task::LocalSet`].
     pub fn connect(&self, conn: ConnId, ip: IpAddr, port: u16, role: LinkRole) {
-        let outbox = Rc::new(RefCell::new(Outbox::default()));
-        let config = self.shared.config.borrow().clone();
-        let task = tokio::task::spawn_local(task::run(
-            self.clone(),
-            conn,
-            (ip, port).into(),
-            config,
-            outbox.clone(),
-        ));
         self.shared.metrics.attempted(role);
         self.shared.metrics.enter(role, LinkState::Connecting);
-        let entry = Open { outbox, task: task.abort_handle(), role, state: LinkState::Connecting };
+        let entry = Open { outbox: Rc::default(), task: None, role, state: LinkState::Connecting };
         if let Some(old) = self.shared.open.borrow_mut().insert(conn, entry) {
             self.shared.metrics.leave(old.role, old.state);
             old.close();
         }
+        self.pace(conn, (ip, port).into());
+    }
+
+    /// Begin a connection whose turn has come, unless it was closed meanwhile.
+    fn begin(&self, conn: ConnId, addr: SocketAddr) {
+        let mut open = self.shared.open.borrow_mut();
+        let Some(entry) = open.get_mut(&conn) else { return };
+        let config = self.shared.config.borrow().clone();
+        let task = task::run(self.clone(), conn, addr, config, entry.outbox.clone());
+        entry.task = Some(tokio::task::spawn_local(task).abort_handle());
     }
 
     /// Queue a request. One for a connection that has ended is dropped: the core hears of the end.
@@ -187,7 +194,9 @@ impl Open {
     fn close(self) {
         let mut outbox = self.outbox.borrow_mut();
         outbox.closed = true;
-        self.task.abort();
+        if let Some(task) = self.task {
+            task.abort();
+        }
     }
 }
 
