@@ -23,6 +23,9 @@ use crate::scripts::{Scripts, executable};
 /// Pause between two rounds of timers that follow each other at once.
 const BREATH: Duration = Duration::from_millis(1);
 
+/// Room for so many actions is kept between two inputs.
+const KEPT_ACTIONS: usize = 256;
+
 /// Drives the core. Everything runs on one thread; [`Driver::handle`] never waits.
 pub struct Driver {
     core: RefCell<Box<dyn Core>>,
@@ -30,6 +33,8 @@ pub struct Driver {
     /// Facts that came up while another was being handled.
     queue: RefCell<VecDeque<Input>>,
     handling: Cell<bool>,
+    /// An empty list whose room is used again.
+    spare: RefCell<Actions>,
     timer: Timer,
     front: OnceCell<Rc<dyn Front>>,
     journal: Rc<dyn Journal>,
@@ -78,6 +83,7 @@ impl Driver {
                 clock: Clock,
                 queue: RefCell::default(),
                 handling: Cell::new(false),
+                spare: RefCell::default(),
                 timer: Timer::default(),
                 front: OnceCell::new(),
                 journal: parts.journal,
@@ -110,8 +116,7 @@ impl Driver {
         // What the start leads to is queued behind it.
         self.handling.set(true);
         actions.drain(..).for_each(|action| self.carry_out(action));
-        self.handling.set(false);
-        self.drain();
+        self.work_off(None);
         let me = self.me.clone();
         tokio::task::spawn_local(async move {
             while let Some(driver) = me.upgrade() {
@@ -129,8 +134,11 @@ impl Driver {
 
     /// Take in a fact. May be called while another is being handled; it waits its turn then.
     pub fn handle(&self, input: Input) {
-        self.queue.borrow_mut().push_back(input);
-        self.drain();
+        if self.handling.replace(true) {
+            self.queue.borrow_mut().push_back(input);
+            return;
+        }
+        self.work_off(Some(input));
     }
 
     /// Ends when the process was asked to stop.
@@ -216,17 +224,22 @@ impl Driver {
         self.core.borrow().next_deadline().map(|(at, _)| at)
     }
 
-    /// Handle what is queued, unless that is under way further up the stack.
-    fn drain(&self) {
-        if self.handling.replace(true) {
-            return;
-        }
-        let mut actions = Actions::new();
+    /// Handle an input and what is queued. Not while that is under way further up the stack.
+    fn work_off(&self, first: Option<Input>) {
+        let mut actions = self.spare.take();
+        let mut next = first;
         loop {
+            if let Some(input) = next {
+                self.drive(input, &mut actions);
+            }
             // The borrow must end before the input is handled.
-            let next = self.queue.borrow_mut().pop_front();
-            let Some(input) = next else { break };
-            self.drive(input, &mut actions);
+            next = self.queue.borrow_mut().pop_front();
+            if next.is_none() {
+                break;
+            }
+        }
+        if actions.capacity() <= KEPT_ACTIONS {
+            self.spare.replace(actions);
         }
         self.handling.set(false);
         self.timer.arm(self.deadline());

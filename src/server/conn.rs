@@ -34,6 +34,27 @@ const TURN: Duration = Duration::from_millis(1);
 /// How long all connections with endless work together may take until each of the others had its turn.
 const ROUND: Duration = Duration::from_millis(20);
 
+/// So many requests may be executed, and so many bytes of replies made, without a look at the clock.
+const LOOK_AFTER: usize = 8;
+const LOOK_AFTER_BYTES: usize = 4096;
+
+/// A connection's turn.
+struct Turn {
+    /// What the clock showed when it was last looked at.
+    now: Instant,
+    ends: Instant,
+    over: bool,
+}
+
+impl Turn {
+    /// Looks at the clock; whether the turn is over.
+    fn look(&mut self) -> bool {
+        self.now = Instant::now();
+        self.over = self.now >= self.ends;
+        self.over
+    }
+}
+
 /// One connection.
 struct Conn<S> {
     stream: S,
@@ -95,9 +116,9 @@ impl<S> Conn<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let turn_ends = self.begin_turn();
+        let mut turn = self.begin_turn();
         loop {
-            let exhausted = self.execute(turn_ends);
+            let exhausted = self.execute(&mut turn);
             if self.client.ending.get() == Some(Ending::Now) {
                 return Poll::Ready(());
             }
@@ -114,7 +135,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
             if !self.may_execute() {
                 return Poll::Pending;
             }
-            if Instant::now() >= turn_ends {
+            if turn.over {
                 self.busy = true;
                 self.server.busy.set(self.server.busy.get() + 1);
                 cx.waker().wake_by_ref();
@@ -129,17 +150,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
                 Ok(read) => {
                     bump(&self.server.counters.reads);
                     add(&self.server.counters.input, read);
-                    self.client.active_at.set(Instant::now());
+                    self.client.active_at.set(turn.now);
                 }
             }
         }
     }
 
     /// Begins a turn, which ends the earlier the more connections have endless work.
-    fn begin_turn(&mut self) -> Instant {
+    fn begin_turn(&mut self) -> Turn {
         self.end_busy();
         let others = u32::try_from(self.server.busy.get()).unwrap_or(u32::MAX);
-        Instant::now() + TURN.min(ROUND / others.saturating_add(1))
+        let now = Instant::now();
+        Turn { now, ends: now + TURN.min(ROUND / others.saturating_add(1)), over: false }
     }
 
     /// Whether the next request's turn has come and its reply would find room.
@@ -150,9 +172,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
     }
 
     /// Executes what has been read, as far as it may; returns whether that was all.
-    fn execute(&mut self, turn_ends: Instant) -> bool {
+    fn execute(&mut self, turn: &mut Turn) -> bool {
         let server = Rc::clone(&self.server);
         let mut exhausted = false;
+        let (mut unseen, mut answered) = (0, self.client.buffered());
         while self.may_execute() {
             let args = match self.held.take() {
                 Some(args) => args,
@@ -179,9 +202,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
                     self.held = Some(args.iter().map(|word| Bytes::copy_from_slice(word)).collect());
                 }
             }
-            if Instant::now() >= turn_ends {
-                break;
+            unseen += 1;
+            let buffered = self.client.buffered();
+            if unseen >= LOOK_AFTER || buffered > answered + LOOK_AFTER_BYTES {
+                (unseen, answered) = (0, buffered);
+                if turn.look() {
+                    break;
+                }
             }
+        }
+        if unseen > 0 {
+            turn.look();
         }
         self.keep_rest(&server);
         exhausted
@@ -238,7 +269,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
             bump(&counters.writes);
             add(&counters.output, written);
             shift(&counters.output_buffered, written, 0);
-            out.advance(written);
+            if written == out.len() {
+                // As `advance`, but all of the room can be used again.
+                out.clear();
+            } else {
+                out.advance(written);
+            }
         }
         if self.client.over_soft_since.get().is_some() {
             self.client.over_soft_since.set(None);
