@@ -8,6 +8,7 @@ use super::address::{Address, Names};
 use super::commands::Checks;
 use super::group::{Group, GroupId, Which};
 use super::ids::{ResolveId, RunId, SaveNo};
+use super::index::Index;
 use super::input::{Input, Secret};
 use super::link::{LinkId, Links};
 use super::params::Params;
@@ -20,6 +21,7 @@ use super::spread::Spread;
 use super::tilt::{BEAT, Tilt};
 use super::time::Time;
 use super::timers::{Key, Timers};
+use super::wave::Wave;
 
 /// A delay of the loop below which nothing is thought of it.
 const LATE: Duration = Duration::from_millis(50);
@@ -95,6 +97,8 @@ impl Engine {
             crash_after_promotion: false,
             judge_after: Time::ZERO,
             touched: BTreeSet::new(),
+            index: Index::default(),
+            wave: Wave::new(epoch),
         };
         let mut engine = Self {
             shared,
@@ -194,7 +198,7 @@ impl Engine {
 
     /// The group of that name.
     pub(crate) fn find(&self, name: &str) -> Option<GroupId> {
-        self.groups.values().find(|group| group.name.as_str() == name).map(|group| group.id)
+        self.shared.index.named(name)
     }
 
     /// TILT when the loop was held up for long, a short grace when for less (Sentinel's TILT).
@@ -215,6 +219,9 @@ impl Engine {
 
     /// Lets every timer that is over and every touched group run, until nothing is left to do at `now`.
     pub(crate) fn settle(&mut self, now: Time, out: &mut Actions) {
+        if self.is_settled(now) {
+            return;
+        }
         while let Some(key) = self.timers.pop_due(now) {
             match key {
                 Key::Group(id) => {
@@ -229,6 +236,10 @@ impl Engine {
         }
         self.beat(now, out);
         for _ in 0..MAX_ROUNDS {
+            if self.shared.wave.see(self.shared.current_epoch, now) {
+                let candidates = self.groups.values().filter(|group| group.failover.is_some());
+                self.shared.touched.extend(candidates.map(|group| group.id));
+            }
             let Some(id) = self.shared.touched.pop_first() else { break };
             let (mut cx, parts) = self.split(now, out);
             let Some(group) = parts.groups.get_mut(&id) else { continue };
@@ -248,6 +259,15 @@ impl Engine {
         self.timers.set(Key::Scripts, wake);
     }
 
+    /// Nothing is due and nothing was touched, as after most queries.
+    fn is_settled(&self, now: Time) -> bool {
+        self.shared.touched.is_empty()
+            && self.shared.wave.is_of(self.shared.current_epoch)
+            && self.timers.first().is_some_and(|(at, ..)| at > now)
+            && self.shared.scripts.len() == 0
+            && self.timers.at(Key::Scripts).is_none()
+    }
+
     fn beat(&mut self, now: Time, out: &mut Actions) {
         let period = self.shared.params.tilt_period();
         if self.shared.tilt.leave_if_over(period, now) {
@@ -259,7 +279,10 @@ impl Engine {
         let next = if self.groups.is_empty() {
             end
         } else {
-            Some(end.map_or(now + BEAT, |end| end.min(now + BEAT)))
+            // One that is to come soon enough stays, so that it isn't moved with every input.
+            let beat =
+                self.timers.at(Key::Tilt).filter(|at| *at > now).map_or(now + BEAT, |at| at.min(now + BEAT));
+            Some(end.map_or(beat, |end| end.min(beat)))
         };
         self.timers.set(Key::Tilt, next.map(|at| (at, "beat")));
     }
@@ -335,12 +358,14 @@ impl Engine {
         let Some(host) = self.shared.names.answered(id, ip, now) else { return };
         let (mut cx, parts) = self.split(now, out);
         for group in parts.groups.values_mut() {
-            let mut settled = false;
-            for which in group.whiches() {
-                let Some(instance) = group.get_mut(&which) else { continue };
-                if instance.address.host == host
-                    && let (None, Some(ip)) = (instance.address.ip, ip)
-                {
+            let (mut named, mut settled) = (false, false);
+            let others = group.replicas.values_mut().chain(group.peers.values_mut());
+            for instance in std::iter::once(&mut group.primary).chain(others) {
+                if instance.address.host != host {
+                    continue;
+                }
+                named = true;
+                if let (None, Some(ip)) = (instance.address.ip, ip) {
                     instance.address.ip = Some(ip);
                     settled = true;
                     if let Some(link) = cx.shared.links.get_mut(instance.link) {
@@ -351,7 +376,9 @@ impl Engine {
             if settled {
                 group.merge_replicas(&mut cx, parts.owners);
             }
-            cx.shared.touched.insert(group.id);
+            if named {
+                cx.shared.touched.insert(group.id);
+            }
         }
         let (ready, rest) =
             std::mem::take(&mut self.waiting).into_iter().partition(|waiting| match waiting {

@@ -72,9 +72,7 @@ impl Group {
     }
 
     pub(crate) fn start(&mut self, forced: bool, switchover: Option<Switchover>, cx: &mut Cx<'_>) {
-        let epoch = ballot::next(cx.shared.current_epoch);
-        cx.shared.current_epoch = epoch;
-        cx.own_event(Level::Warning, "+new-epoch", epoch.to_string());
+        let epoch = self.attempt_epoch(forced, cx);
         self.failover = Some(Failover {
             state: State::WaitStart,
             state_at: cx.now,
@@ -82,6 +80,7 @@ impl Group {
             forced,
             promoted: None,
             own_vote_saved: false,
+            again_at: None,
             committing: None,
             phase_at: cx.now,
             timed_out: false,
@@ -161,6 +160,7 @@ impl Group {
         if !elected {
             let patience = cx.shared.params.election_timeout().min(self.options.failover_timeout);
             let end = self.attempt_at.unwrap_or(failover.state_at) + patience;
+            self.stand_again(cx);
             if cx.due(end, "election") {
                 cx.event(Level::Warning, "-failover-abort-not-elected", self, &Which::Primary, "");
                 self.abort(FailoverResult::NotElected, cx);

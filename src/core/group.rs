@@ -10,6 +10,7 @@ use super::ids::{GroupName, SaveNo};
 use super::instance::{Instance, Kind};
 use super::switchover::{MissingRights, Switchover};
 use super::time::Time;
+use super::told::Told;
 
 /// redis-sentinel's timer.
 const TICK: Duration = Duration::from_millis(100);
@@ -88,6 +89,8 @@ pub(crate) struct Failover {
     pub(crate) promoted: Option<String>,
     /// The own vote and epoch are on the disk: votes may be asked for.
     pub(crate) own_vote_saved: bool,
+    /// When this daemon seeks votes anew, which nobody could win.
+    pub(crate) again_at: Option<Time>,
     /// The promotion was seen and is being saved: the commit.
     pub(crate) committing: Option<SaveNo>,
     /// When the phase that is measured began.
@@ -143,6 +146,8 @@ pub(crate) struct Group {
     pub(crate) blind_until: Option<Time>,
     /// When a stranger was last answered by a hello, or will be.
     pub(crate) greeted_at: Option<Time>,
+    /// What clients were told last.
+    pub(crate) told: Option<Told>,
     /// When the group was last looked at.
     pub(crate) stepped_at: Option<Time>,
 }

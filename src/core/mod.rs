@@ -13,6 +13,7 @@ pub mod glob;
 mod group;
 mod hello;
 pub mod ids;
+mod index;
 mod info;
 pub mod input;
 mod instance;
@@ -36,8 +37,10 @@ mod tests;
 mod tilt;
 pub mod time;
 mod timers;
+mod told;
 pub mod view;
 mod vote;
+mod wave;
 
 pub use action::{Action, Actions};
 pub use engine::Engine;

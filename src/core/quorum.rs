@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::action::{Level, Observation, Phase};
-use super::ballot::{self, Ballot};
+use super::ballot::Ballot;
 use super::group::{Group, Which};
 use super::instance::Instance;
 use super::link::{MAX_PENDING, Tag};
@@ -57,13 +57,14 @@ impl Group {
         }
     }
 
-    /// All daemons rank each other alike, by a hash that differs for each epoch; the first begins at once, the others
-    /// in steps in which a vote of the first reaches them.
-    fn turn_delay_ms(&self, cx: &mut Cx<'_>) -> u64 {
+    /// All daemons rank each other alike, by a hash that differs for each epoch in which this group voted (the current
+    /// epoch may differ between daemons for other groups' sake); the first begins at once, the others in steps in which a
+    /// vote of the first reaches them.
+    pub(crate) fn turn_delay_ms(&self, cx: &mut Cx<'_>) -> u64 {
         if cx.shared.quirks.slow() {
             return cx.shared.spread.below(super::vote::DESYNC_MS);
         }
-        let epoch = ballot::next(cx.shared.current_epoch);
+        let epoch = self.ballot.epoch.max(self.config_epoch);
         let weight = |run_id: &str| spread::hash(&[run_id, self.name.as_str()], epoch);
         let own = weight(&cx.shared.my_id);
         let before = self.peers.values().filter(|peer| !peer.is_down() && weight(&peer.run_id) < own).count();

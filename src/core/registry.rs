@@ -62,18 +62,26 @@ impl Engine {
             era: 0,
             blind_until: None,
             greeted_at: None,
+            told: None,
             stepped_at: None,
         };
         let mut out = Actions::new();
         let (mut cx, parts) = self.split(now, &mut out);
+        // As `add_replica`, but a file may list more than can be compared one by one.
+        let (mut ips, mut hosts) = (BTreeSet::new(), BTreeSet::new());
         for replica in settings.known_replicas {
             let at = address(&replica.host, replica.port, &cx.shared.names);
-            group.add_replica(at, &mut cx, parts.owners);
+            let new_ip = at.ip.is_none_or(|ip| ips.insert((ip, at.port)));
+            let new_host = hosts.insert((at.host.to_ascii_lowercase(), at.port));
+            if new_ip && new_host && !at.same(&group.primary.address) {
+                group.insert_replica(at, &mut cx, parts.owners);
+            }
         }
         for peer in settings.known_sentinels {
             let at = address(&peer.addr.host, peer.addr.port, &cx.shared.names);
             group.add_peer(peer.run_id.as_str(), at, &mut cx, parts.owners);
         }
+        self.shared.index.add(&settings.name, id);
         self.groups.insert(id, group);
         self.shared.touched.insert(id);
         id
@@ -82,6 +90,7 @@ impl Engine {
     /// Forgets a group: SENTINEL REMOVE.
     pub(crate) fn remove(&mut self, id: GroupId, now: Time, out: &mut Actions) {
         let Some(mut group) = self.groups.remove(&id) else { return };
+        self.shared.index.remove(&group.name);
         let (mut cx, parts) = self.split(now, out);
         cx.event(Level::Warning, "-monitor", &group, &Which::Primary, "");
         group.forget_replicas(&mut cx, parts.owners);
@@ -174,12 +183,16 @@ impl Group {
         cx: &mut Cx<'_>,
         owners: &mut Owners,
     ) -> Option<String> {
-        let key = at.shown_with_port(cx.shared.announce_hostnames);
-        let key = if at.ip.is_none() { at.shown_with_port(true) } else { key };
-        if at.same(&self.primary.address)
-            || self.replicas.contains_key(&key)
-            || self.replicas.values().any(|known| known.address.same(&at))
-        {
+        if at.same(&self.primary.address) || self.replicas.values().any(|known| known.address.same(&at)) {
+            return None;
+        }
+        self.insert_replica(at, cx, owners)
+    }
+
+    /// Adds a replica at an address that no other is known at.
+    fn insert_replica(&mut self, at: Address, cx: &mut Cx<'_>, owners: &mut Owners) -> Option<String> {
+        let key = at.shown_with_port(cx.shared.announce_hostnames || at.ip.is_none());
+        if self.replicas.contains_key(&key) {
             return None;
         }
         let link = cx.shared.links.create(true, cx.now);

@@ -10,6 +10,7 @@ use super::action::{Action, Actions, Event, Level, Observation};
 use super::address::{Address, Lookup, Names};
 use super::group::{Group, GroupId, Which};
 use super::ids::{ClientId, SaveNo};
+use super::index::Index;
 use super::input::Secret;
 use super::link::{LinkId, Links, Tag};
 use super::params::Params;
@@ -20,6 +21,7 @@ use super::settings::Node;
 use super::spread::Spread;
 use super::tilt::Tilt;
 use super::time::Time;
+use super::wave::Wave;
 use crate::resp::Reply;
 
 /// What waits for a save.
@@ -68,6 +70,10 @@ pub(crate) struct Shared {
     pub(crate) judge_after: Time,
     /// Groups to look at again before the input is done with.
     pub(crate) touched: BTreeSet<GroupId>,
+    /// The groups by their names and, as far as peers have asked, their primaries' addresses.
+    pub(crate) index: Index,
+    /// Since when the current epoch is the current one.
+    pub(crate) wave: Wave,
 }
 
 /// The context of one input.

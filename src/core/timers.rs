@@ -1,6 +1,6 @@
 //! The table of deadlines: one per key, each with its reason, the earliest first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::group::GroupId;
 use super::time::Time;
@@ -21,31 +21,35 @@ pub(crate) enum Key {
 /// Deadlines by key.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
-    by_time: BTreeSet<(Time, Key)>,
-    by_key: BTreeMap<Key, (Time, &'static str)>,
+    by_time: BTreeMap<(Time, Key), &'static str>,
+    by_key: BTreeMap<Key, Time>,
 }
 
 impl Timers {
     /// Sets, moves or clears the deadline of `key`.
     pub(crate) fn set(&mut self, key: Key, deadline: Option<(Time, &'static str)>) {
         let old = match deadline {
-            Some(new) => {
-                self.by_time.insert((new.0, key));
-                self.by_key.insert(key, new)
+            Some((at, why)) => {
+                self.by_time.insert((at, key), why);
+                self.by_key.insert(key, at)
             }
             None => self.by_key.remove(&key),
         };
-        if let Some((at, _)) = old
+        if let Some(at) = old
             && deadline.is_none_or(|(new, _)| new != at)
         {
             self.by_time.remove(&(at, key));
         }
     }
 
+    /// The deadline of `key`.
+    pub(crate) fn at(&self, key: Key) -> Option<Time> {
+        self.by_key.get(&key).copied()
+    }
+
     /// The earliest deadline and its reason.
     pub(crate) fn first(&self) -> Option<(Time, Key, &'static str)> {
-        let (at, key) = self.by_time.first().copied()?;
-        self.by_key.get(&key).map(|(_, why)| (at, key, *why))
+        self.by_time.first_key_value().map(|((at, key), why)| (*at, *key, *why))
     }
 
     /// Takes one key whose deadline is over.

@@ -29,9 +29,8 @@ impl Engine {
         out: &mut Actions,
     ) {
         let (mut cx, parts) = self.split(now, out);
-        let names = &cx.shared.names;
-        let group = parts.groups.values_mut().find(|group| names.equals(&group.primary.address, host, port));
-        let Some(group) = group else {
+        let found = cx.shared.index.with_primary(host, port, parts.groups, &cx.shared.names);
+        let Some(group) = found.and_then(|id| parts.groups.get_mut(&id)) else {
             cx.reply(client, answer(false, None));
             return;
         };

@@ -99,6 +99,15 @@ impl Ledger {
                     _ => {}
                 }
             }
+            Fact::Asked { group, candidate: Some(_), epoch, .. } => {
+                let Some(mine) = self.current(daemon, group).filter(|mine| mine.epoch < *epoch) else {
+                    return;
+                };
+                // It stands again, in an epoch that other groups brought about.
+                let again = Attempt { epoch: *epoch, ..mine.clone() };
+                self.current.insert((daemon, group.clone()), *epoch);
+                self.attempts.entry((group.clone(), *epoch)).or_default().push(again);
+            }
             Fact::Slaveof { group, node, target: None, .. } => {
                 // A primary that gets its role back is promoted to nothing.
                 if let Some(attempt) = self.current_mut(daemon, group)

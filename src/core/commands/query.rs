@@ -8,6 +8,7 @@ use crate::core::hello::{CHANNEL, is_run_id};
 use crate::core::ids::ClientId;
 use crate::core::instance::Instance;
 use crate::core::time::Time;
+use crate::core::told::Told;
 use crate::resp::Reply;
 
 const NO_INTEGER: Reply = Reply::err("ERR value is not an integer or out of range");
@@ -36,11 +37,18 @@ impl Engine {
     }
 
     /// Of all queries the one that an unknown name is no error for.
-    pub(super) fn address_of(&self, words: &Words<'_>) -> Reply {
-        let Some(group) = self.named(words, 2) else { return Reply::NilArray };
+    pub(super) fn address_of(&mut self, words: &Words<'_>) -> Reply {
+        let hostnames = self.shared.announce_hostnames;
+        let group = self.named_id(words, 2).and_then(|id| self.groups.get_mut(&id));
+        let Some(group) = group else { return Reply::NilArray };
         let address = &group.current().address;
-        let host = address.shown(self.shared.announce_hostnames);
-        Reply::Array(vec![Reply::bulk(host), Reply::number(address.port)])
+        if let Some(told) = group.told.as_ref().filter(|told| told.is_of(address, hostnames)) {
+            return told.reply.clone();
+        }
+        let told = Told::new(address.clone(), hostnames);
+        let reply = told.reply.clone();
+        group.told = Some(told);
+        reply
     }
 
     pub(super) fn check_quorum(&self, words: &Words<'_>) -> Reply {

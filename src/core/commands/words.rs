@@ -22,8 +22,16 @@ impl<'a> Words<'a> {
         std::str::from_utf8(self.bytes(index)).ok()
     }
 
-    pub(super) fn lower(&self, index: usize) -> Vec<u8> {
-        self.bytes(index).to_ascii_lowercase()
+    /// In lower case. A word that is longer than all that are known reads as empty.
+    pub(super) fn lower(&self, index: usize) -> Lower {
+        let mut lower = Lower { bytes: [0; LONGEST], len: 0 };
+        let word = self.bytes(index);
+        if let Some(room) = lower.bytes.get_mut(..word.len()) {
+            room.copy_from_slice(word);
+            room.make_ascii_lowercase();
+            lower.len = word.len();
+        }
+        lower
     }
 
     pub(super) fn integer(&self, index: usize) -> Option<i64> {
@@ -59,6 +67,22 @@ impl<'a> Words<'a> {
     }
 }
 
+/// No keyword is longer.
+const LONGEST: usize = 32;
+
+/// A keyword in lower case, made without memory of its own: each command has one or two.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lower {
+    bytes: [u8; LONGEST],
+    len: usize,
+}
+
+impl Lower {
+    pub(super) fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
 /// A number in the only form that Sentinel takes: digits, perhaps with a minus, nothing to spare.
 pub(super) fn integer(word: &[u8]) -> Option<i64> {
     let number: i64 = std::str::from_utf8(word).ok()?.parse().ok()?;
@@ -82,6 +106,17 @@ mod tests {
         for word in ["", " 1", "1 ", "+1", "01", "-0", "1x", "0x1", "9223372036854775808"] {
             assert_eq!(integer(word.as_bytes()), None, "{word:?}");
         }
+    }
+
+    #[test]
+    fn keywords_are_lowered_and_long_ones_are_none() {
+        let args = ["Is-Primary-DOWN-by-addr".to_owned(), "x".repeat(LONGEST), "x".repeat(LONGEST + 1)];
+        let args = args.map(Bytes::from);
+        let words = Words(&args);
+        assert_eq!(words.lower(0).as_slice(), b"is-primary-down-by-addr");
+        assert_eq!(words.lower(1).as_slice(), [b'x'; LONGEST]);
+        assert_eq!(words.lower(2).as_slice(), b"");
+        assert_eq!(words.lower(3).as_slice(), b"");
     }
 
     #[test]

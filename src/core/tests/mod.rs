@@ -7,6 +7,7 @@ mod hostile;
 mod monitor;
 mod switchover;
 mod vote;
+mod wave;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;

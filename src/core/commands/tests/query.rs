@@ -108,6 +108,7 @@ fn fields_that_are_there_only_at_times_have_their_place() {
         forced: true,
         promoted: None,
         own_vote_saved: true,
+        again_at: None,
         committing: None,
         phase_at: now,
         timed_out: false,
