@@ -176,6 +176,7 @@ fn moves_without_loss(mut spec: Spec, times: usize) -> Vec<Duration> {
     let group = spec.start();
     let loads = [Habit::Asks, Habit::Hears].map(|habit| Load::start(&group, habit));
     loads.iter().for_each(Load::goes_on);
+    flowing(&group);
     let copies = full_syncs(&group);
     let mut pauses = Vec::new();
     for _ in 0..times {
@@ -201,6 +202,18 @@ fn moves_without_loss(mut spec: Spec, times: usize) -> Vec<Duration> {
     assert_eq!(full_syncs(&group), copies, "each replica goes on where it was");
     eprintln!("longest pauses of writers: {pauses:?}");
     pauses
+}
+
+/// Waits until every replica has taken in what the primary holds now: after a full copy the stream itself begins up to a
+/// second later, though both call the link up.
+fn flowing(group: &Group) {
+    let primary = group.nodes.iter().find(|node| node.info("role") == "master").unwrap();
+    let sent: u64 = primary.info("master_repl_offset").parse().unwrap();
+    for node in group.nodes.iter().filter(|node| node.port() != primary.port()) {
+        eventually("the stream flows", || {
+            node.info("slave_repl_offset").parse::<u64>().is_ok_and(|have| have >= sent)
+        });
+    }
 }
 
 /// SENTINEL FAILOVER at the first daemon, as soon as it is not told that one is in progress or that no replica is good.
@@ -390,6 +403,7 @@ fn a_daemon_that_ends_at_either_point_leaves_a_group_that_heals() {
         let load = Load::start(&group, Habit::Asks);
         load.goes_on();
         let old = group.primary_port();
+        flowing(&group);
         group.sentinels[0].ok(&["SENTINEL", "SIMULATE-FAILURE", flag]);
         failover(&group);
         group.sentinels[0].process().wait();
@@ -441,6 +455,7 @@ fn valkey_9_s_word_is_understood() {
         refused(&["SENTINEL", "FAILOVER", NAME, "COORDINATED", "now"]),
         "ERR wrong number of arguments for 'sentinel|failover' command"
     );
+    flowing(&group);
     first.ok(&["SENTINEL", "FAILOVER", NAME, "coordinated"]);
     let new = group.switched_from(old);
     group.all_follow(new);
