@@ -91,6 +91,7 @@ struct Sum {
     restarts: usize,
     tilts: usize,
     writes: u64,
+    lost: u64,
     slowest_ms: u64,
     contested: u64,
     forgotten: usize,
@@ -112,6 +113,7 @@ impl Sum {
             restarts: figures.restarts,
             tilts: figures.tilts,
             writes: u64::from(figures.writes),
+            lost: figures.lost,
             slowest_ms: figures.settled_after,
             contested: u64::from(figures.contested),
             forgotten: figures.forgotten,
@@ -132,6 +134,7 @@ impl Sum {
         self.restarts += other.restarts;
         self.tilts += other.tilts;
         self.writes += other.writes;
+        self.lost += other.lost;
         self.slowest_ms = self.slowest_ms.max(other.slowest_ms);
         self.contested += other.contested;
         self.forgotten += other.forgotten;

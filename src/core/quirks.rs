@@ -14,6 +14,8 @@ pub enum Mistake {
     DemoteOnOldKnowledge,
     /// A promotion is announced before it is on the disk.
     CommitBeforeSave,
+    /// A planned switchover doesn't wait for the rest of the writes.
+    PromoteBehind,
     /// A failover goes on, and nodes are put right, while a newer configuration is being saved.
     ActWhileAdopting,
 }

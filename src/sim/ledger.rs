@@ -20,6 +20,13 @@ pub(crate) struct Attempt {
     pub(crate) handover: Option<(String, String)>,
 }
 
+impl Attempt {
+    /// A planned switchover: it may lose nothing.
+    pub(crate) const fn is_planned(&self) -> bool {
+        self.handover.is_some()
+    }
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {

@@ -45,6 +45,7 @@ pub fn run(plan: &Plan, keep: Keep) -> Outcome {
     world.begin_chaos();
     world.run_until(world.chaos_end());
     world.settle();
+    world.account_for_writes();
     if plan.funeral {
         world.bury_the_primaries();
     }

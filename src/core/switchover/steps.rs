@@ -8,6 +8,7 @@ use crate::core::group::{Failover, Group, State, Which};
 use crate::core::ids::ConnId;
 use crate::core::instance::{Instance, Role};
 use crate::core::link::Tag;
+use crate::core::quirks::Mistake;
 use crate::core::shared::{Cx, words};
 use crate::core::time::Time;
 
@@ -253,7 +254,8 @@ impl Group {
             self.undo(cx);
             return false;
         }
-        if candidate.applied >= target && attached(&candidate, &primary) {
+        let hasty = cx.shared.quirks.makes(Mistake::PromoteBehind);
+        if (hasty || candidate.applied >= target) && attached(&candidate, &primary) {
             let Some(address) =
                 self.which(Who::Candidate).and_then(|which| self.get(&which)).map(|i| i.address.clone())
             else {
@@ -324,7 +326,9 @@ impl Group {
         }
         // What it had sent meanwhile: a PING to its replicas, or writes after a pause that was over too soon.
         let candidate = self.report(Who::Candidate, cx);
-        let drained = |report: &Report| report.role == Role::Primary || report.applied >= primary.stream;
+        let hasty = cx.shared.quirks.makes(Mistake::PromoteBehind);
+        let drained =
+            |report: &Report| hasty || report.role == Role::Primary || report.applied >= primary.stream;
         if !candidate.as_ref().is_some_and(drained) {
             if self.gone(Who::Candidate) || cx.due(since + DRAIN_LIMIT, "the rest of the stream") {
                 self.take_back(cx);

@@ -46,6 +46,11 @@ impl Invariant for EarlyDemotion {
             Fact::Slaveof { group, node, target: Some(target), primary_for: Some(age), .. } => {
                 let Some((epoch, newest)) = self.newest.get(group) else { return Ok(()) };
                 let heard = self.heard.get(&(d, group.clone())).copied().unwrap_or(0);
+                // An operator's planned switchover demotes the primary that works.
+                let handover = seen.ledger.current(d, group).and_then(|attempt| attempt.handover.as_ref());
+                if handover.is_some_and(|(old, new)| old == node && new == target) {
+                    return Ok(());
+                }
                 let contested = seen.ledger.contested(group, *epoch);
                 if node == newest && target != newest && heard < *epoch && *age < WAIT && !contested {
                     return Err(format!(

@@ -149,6 +149,13 @@ impl Plan {
         self
     }
 
+    /// The same plan on disks that take up to a second and a half for a write: much happens while one is under way.
+    #[must_use]
+    pub const fn on_slow_disks(mut self) -> Self {
+        self.disk = (100, 1500);
+        self
+    }
+
     /// The same plan without one of its steps.
     #[must_use]
     pub fn without(&self, step: usize) -> Self {

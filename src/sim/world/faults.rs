@@ -108,9 +108,13 @@ impl World {
                     self.order(node, &["SLAVEOF", &host, "6379"]);
                 }
             }
-            What::Stray { node } => self.order(node, &["SLAVEOF", "NO", "ONE"]),
+            What::Stray { node } => {
+                self.excuse_losses(node);
+                self.order(node, &["SLAVEOF", "NO", "ONE"]);
+            }
             What::Failover { daemon, group } => {
                 let name = self.plan.groups[group].name.clone();
+                self.begin_burst(group);
                 self.command(daemon, &["SENTINEL", "FAILOVER", &name]);
             }
             What::Simulate { daemon, flag } => self.command(daemon, &["SENTINEL", "SIMULATE-FAILURE", flag]),

@@ -12,12 +12,14 @@ mod observe;
 mod operator;
 mod settle;
 mod wire;
+mod writer;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use self::daemon::Daemon;
 use self::node::DataHost;
+use self::writer::Writes;
 use super::facts::{Fact, Seen};
 use super::invariants::{self, Invariant};
 use super::ledger::Ledger;
@@ -76,6 +78,8 @@ pub struct Figures {
     pub tilts: usize,
     /// Writes acknowledged to the client.
     pub writes: u32,
+    /// Of these, lost when the fleet had agreed.
+    pub lost: u64,
     /// Milliseconds from the end of the faults to agreement.
     pub settled_after: u64,
     /// Two promotions in one epoch, one of them an operator's.
@@ -112,6 +116,11 @@ enum Event {
     Undo(Undo),
     /// The client writes, asks.
     Client,
+    /// Clients write fast.
+    Burst {
+        group: usize,
+        until: Time,
+    },
 }
 
 /// What reaches a process; waits while the process is stopped.
@@ -176,7 +185,7 @@ pub(crate) struct World {
     figures: Figures,
     /// When the faults begin and end; the plan's steps count from the beginning.
     chaos: Option<(Time, Time)>,
-    next_write: u32,
+    writes: Writes,
     /// Data nodes that are dead for good.
     buried: BTreeSet<usize>,
     /// Daemons that started from a file that was not their last.
@@ -208,7 +217,7 @@ impl World {
             violation: None,
             figures: Figures::default(),
             chaos: None,
-            next_write: 0,
+            writes: Writes::default(),
             buried: BTreeSet::new(),
             forgetful: BTreeSet::new(),
             removed: BTreeSet::new(),
@@ -275,6 +284,7 @@ impl World {
             Event::Step(n) => 4 + *n as u64 * 8,
             Event::Undo(_) => 5,
             Event::Client => 6,
+            Event::Burst { group, .. } => 9 + *group as u64 * 8,
         };
         self.mix(self.now.as_micros());
         self.mix(kind);
@@ -294,6 +304,7 @@ impl World {
             Event::Step(n) => self.begin(n),
             Event::Undo(undo) => self.undo(undo),
             Event::Client => self.client(),
+            Event::Burst { group, until } => self.burst(group, until),
         }
     }
 

@@ -54,6 +54,9 @@ impl World {
     }
 
     pub(super) fn boot_node(&mut self, node: NodeId, loading: Duration, lose_data: bool) {
+        if lose_data {
+            self.excuse_losses(node);
+        }
         let host = self.node_host(node);
         let rng = Rng::new(self.rng.next(), 5);
         let data_host = &mut self.nodes[node];
@@ -185,21 +188,6 @@ impl World {
         }
     }
 
-    /// A client of the simulation writes to a node, at once.
-    pub(super) fn write_to(&mut self, node: NodeId) -> bool {
-        let host = &self.hosts[self.node_host(node)];
-        if !host.running || host.stopped > 0 {
-            return false;
-        }
-        self.next_write += 1;
-        let (id, now) = (self.next_write, self.now);
-        let mut effects = Vec::new();
-        let Some(process) = &mut self.nodes[node].process else { return false };
-        let acknowledged = process.write(id, now, &mut effects);
-        self.carry_out(node, effects);
-        acknowledged
-    }
-
     fn dial_primary(&mut self, node: NodeId, name: &str, port: u16) {
         let from = self.node_host(node);
         let target = self
@@ -223,6 +211,10 @@ impl World {
         let group = self.plan.groups[self.plan.group_of(node)].name.clone();
         let address = self.node_address(node);
         let priority = self.nodes[node].config.priority;
+        if target.is_none() && self.ledger.current(daemon, &group).is_none_or(|attempt| !attempt.is_planned())
+        {
+            self.excuse_losses(node);
+        }
         let replica = self.nodes[node].process.as_ref().is_some_and(|process| !process.is_primary());
         let process = self.nodes[node].process.as_ref();
         let primary_for = process.and_then(FakeRedis::primary_since).map(|since| self.now.since(since));
@@ -246,7 +238,15 @@ impl World {
         };
         let (Some(held), Some(have)) = (process(self, &old), process(self, &new)) else { return };
         self.figures.handovers += 1;
-        if let Some(write) = held.iter().find(|write| !have.contains(write)) {
+        let have: BTreeSet<u32> = have.into_iter().collect();
+        let still_primary = |address: &str| {
+            let process = self.node_at(address).and_then(|node| self.nodes[node].process.as_ref());
+            process.is_some_and(FakeRedis::is_primary)
+        };
+        if still_primary(&old) {
+            let what = format!("d{daemon} promotes {new} while {old} is a primary");
+            self.break_rule("a planned switchover leaves one primary", what);
+        } else if let Some(write) = held.iter().find(|write| !have.contains(write)) {
             let what = format!("d{daemon} promotes {new} without write {write} of {old}");
             self.break_rule("a planned switchover loses no write", what);
         }

@@ -24,10 +24,8 @@ impl World {
 
     /// The answer to the client's question: it writes there.
     pub(super) fn write_at(&mut self, address: &str) {
-        if let Some(node) = self.node_at(address)
-            && self.write_to(node)
-        {
-            self.figures.writes += 1;
+        if let Some(node) = self.node_at(address) {
+            self.write_to(node);
         }
     }
 
@@ -112,6 +110,7 @@ impl World {
                 if unknown && let Some((ip, port)) = primary.rsplit_once(':') {
                     self.trace.line(|| format!("--- the operator makes n{node} follow {primary}"));
                     self.figures.rescued += 1;
+                    self.excuse_losses(node);
                     self.order_any(node, &["SLAVEOF", ip, port]);
                 }
             }
