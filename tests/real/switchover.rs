@@ -434,8 +434,10 @@ fn a_daemon_that_dies_with_the_primary_demoted_leaves_a_group_that_heals() {
     let (candidate, hand) = (group.nodes[1].port().to_string(), group.node(old).connect());
     // What the daemon had done by then, over a connection of its own; it lives no longer.
     let mut hand = hand.unwrap();
-    hand.call(&["CLIENT", "PAUSE", "1000", "WRITE"]);
+    hand.call(&["CLIENT", "PAUSE", "60000", "WRITE"]);
+    flowing(&group);
     hand.call(&["SLAVEOF", "127.0.0.1", &candidate]);
+    hand.call(&["CLIENT", "UNPAUSE"]);
     drop(hand);
     group.sentinels[0].kill();
     let new = group.switched_from(old);
