@@ -18,7 +18,7 @@ const DOWN_AFTER: Duration = Duration::from_millis(1000);
 /// Writes before a fault.
 pub(crate) const WRITES: usize = 50;
 /// Rounds of a genuine daemon whose primary is stopped.
-const GENUINE: usize = 5;
+const GENUINE: usize = 3;
 /// In how many rounds a genuine daemon is waited for until it demotes the old primary, which takes it ten seconds.
 const DEMOTIONS: usize = 3;
 /// The longest that an old primary is watched taking writes.

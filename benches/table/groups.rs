@@ -24,7 +24,7 @@ const IDLE: Duration = Duration::from_secs(20);
 /// Groups that lose their primary at once.
 const LOST: usize = 100;
 /// Rounds of the mass failover: genuine daemons take up to a minute for one.
-const MASS: (usize, usize) = (1, 5);
+const MASS: (usize, usize) = (1, 3);
 
 /// Three daemons that were started together on fresh files.
 struct Daemons {

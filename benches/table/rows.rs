@@ -186,13 +186,16 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
     },
     Chapter {
         id: "subs",
-        rows: &[row(
-            "subscribers",
-            "+switch-master to 1,000 subscribers: last after first",
-            "ms",
-            Figure::Median,
-            22.0,
-        )],
+        rows: &[Row {
+            digits: 1,
+            ..row(
+                "subscribers",
+                "+switch-master to 1,000 subscribers: last after first",
+                "ms",
+                Figure::Median,
+                22.0,
+            )
+        }],
         measure: load::subscribers,
     },
 ];
