@@ -144,7 +144,9 @@ impl Group {
             if state.command.is_none() || state.pending() >= MAX_PENDING * state.users {
                 continue;
             }
-            let gap = if peer.urgent && !cx.shared.quirks.slow() { MIN_ASK } else { period };
+            // While an answer is on its way a second question would bring nothing but a third.
+            let waits = peer.answered_at < peer.asked_at;
+            let gap = if peer.urgent && !waits && !cx.shared.quirks.slow() { MIN_ASK } else { period };
             if peer.asked_at.is_some_and(|at| !cx.due(at + gap, "ask")) {
                 continue;
             }

@@ -73,3 +73,35 @@ fn there_is_a_last_epoch() {
     let saved = world.engine.snapshot();
     assert_eq!((saved.current_epoch, saved.groups[0].leader_epoch), (last, last), "what a file can hold");
 }
+
+#[test]
+fn a_question_is_not_repeated_while_its_answer_is_awaited() {
+    let mut world = World::new(settings());
+    world.run(3_000);
+    let port = PRIMARY.to_string();
+    let words = ["sentinel", "is-master-down-by-addr", "127.0.0.1", &port, "0", "*"];
+    // Its answer doesn't come.
+    world.fake(PEER_B).opinion = Reply::OK;
+    world.kill(PRIMARY);
+    world.run(1_100);
+    assert!(world.saw("+sdown"));
+    let questions = |world: &World| {
+        let to_b = format!("{PEER_B}: SENTINEL is-master-down-by-addr");
+        world.sent.iter().filter(|line| line.starts_with(&to_b)).count()
+    };
+    let before = questions(&world);
+    for _ in 0..30 {
+        assert_eq!(world.ask(&words), opinion(true, "*", 0));
+        world.run(30);
+    }
+    assert!((1..=2).contains(&(questions(&world) - before)), "{:#?}", world.sent);
+    // It answers by now, and is asked as soon as there is news.
+    world.fake(PEER_B).opinion = opinion(false, "*", 0);
+    world.run(1_000);
+    let before = questions(&world);
+    for _ in 0..5 {
+        assert_eq!(world.ask(&words), opinion(true, "*", 0));
+        world.run(30);
+    }
+    assert!(questions(&world) - before >= 4, "{:#?}", world.sent);
+}
