@@ -38,7 +38,8 @@ pub(crate) enum Fact {
     /// The daemon's process starts from what is saved.
     Started { fleet: usize },
     /// The daemon will start from another file than its last, or was told to forget a group.
-    Forgot { group: Option<String> },
+    /// `epoch` is the highest it knew: votes up to there may still be told late.
+    Forgot { group: Option<String>, epoch: u64 },
     /// A write of the daemon's file reached the disk.
     Saved,
     /// SLAVEOF was sent to a data node, of this `replica-priority` if it tells it, as replicas do: `NO ONE` when there is no

@@ -40,6 +40,8 @@ pub(crate) struct Ledger {
     /// had been made to forget their peers.
     loose: BTreeSet<(String, u64)>,
     forgetful: BTreeSet<DaemonId>,
+    /// Up to which epoch a daemon's votes in a group are forgotten, though some may be told late.
+    forgotten: BTreeMap<(DaemonId, String), u64>,
     fleet: usize,
 }
 
@@ -48,8 +50,12 @@ impl Ledger {
     pub(crate) fn note(&mut self, daemon: DaemonId, fact: &Fact) {
         self.note_vote(daemon, fact);
         match fact {
-            Fact::Forgot { group } => {
+            Fact::Forgot { group, epoch } => {
                 self.forgetful.insert(daemon);
+                if let Some(group) = group {
+                    let upto = self.forgotten.entry((daemon, group.clone())).or_default();
+                    *upto = (*upto).max(*epoch);
+                }
                 for ((of, _, who), (_, forgotten)) in &mut self.votes {
                     *forgotten |= *who == daemon && group.as_ref().is_none_or(|name| name == of);
                 }
@@ -171,13 +177,19 @@ impl Ledger {
         self.forgetful.contains(&daemon)
     }
 
+    /// Whether a daemon was made to forget what it voted at that epoch.
+    pub(crate) fn has_forgotten(&self, daemon: DaemonId, group: &str, epoch: u64) -> bool {
+        self.forgotten.get(&(daemon, group.to_owned())).is_some_and(|upto| epoch <= *upto)
+    }
+
     fn note_vote(&mut self, daemon: DaemonId, fact: &Fact) {
         let Some((group, leader, epoch)) = vote(fact) else { return };
         let key = (group.to_owned(), epoch, daemon);
-        let first = self.votes.entry(key).or_insert_with(|| (leader.to_owned(), false));
+        let late = self.has_forgotten(daemon, group, epoch);
+        let first = self.votes.entry(key).or_insert_with(|| (leader.to_owned(), late));
         if first.1 && first.0 != leader {
             self.loose.insert((group.to_owned(), epoch));
-            *first = (leader.to_owned(), false);
+            *first = (leader.to_owned(), late);
         }
     }
 

@@ -34,7 +34,7 @@ impl Invariant for EarlyDemotion {
                 self.heard.retain(|(who, _), _| *who != d);
                 self.commit_saved(seen);
             }
-            Fact::Forgot { group } => self.heard.retain(|(who, of), _| !seen.forgets(group, *who, of)),
+            Fact::Forgot { group, .. } => self.heard.retain(|(who, of), _| !seen.forgets(group, *who, of)),
             Fact::Saved => self.commit_saved(seen),
             Fact::HelloSent(hello) => self.commit(d, &hello.group, hello.config_epoch, &hello.address),
             Fact::HelloHeard(hello) => self.hear(d, &hello.group, hello.config_epoch),

@@ -22,12 +22,12 @@ impl Invariant for EpochsRise {
     fn see(&mut self, seen: &Seen<'_>) -> Result<(), String> {
         let d = seen.daemon;
         match seen.fact {
-            Fact::Forgot { group: None } => {
+            Fact::Forgot { group: None, .. } => {
                 self.highest.retain(|(who, ..), _| *who != d);
                 Ok(())
             }
             // What goes on in other groups, and the daemon's own epoch, it still knows.
-            Fact::Forgot { group: Some(group) } => {
+            Fact::Forgot { group: Some(group), .. } => {
                 self.highest.retain(|(who, _, of), _| *who != d || of != group);
                 Ok(())
             }

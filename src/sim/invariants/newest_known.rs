@@ -27,7 +27,7 @@ impl Invariant for NewestKnown {
                 self.learn_saved(seen);
                 Ok(())
             }
-            Fact::Forgot { group } => {
+            Fact::Forgot { group, .. } => {
                 self.newest.retain(|(who, of), _| !seen.forgets(group, *who, of));
                 Ok(())
             }

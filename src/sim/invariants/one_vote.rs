@@ -21,10 +21,13 @@ impl Invariant for OneVote {
 
     fn see(&mut self, seen: &Seen<'_>) -> Result<(), String> {
         // What a daemon was made to forget it may give again: the ledger keeps account of what follows from that.
-        if let Fact::Forgot { group } = seen.fact {
+        if let Fact::Forgot { group, .. } = seen.fact {
             self.given.retain(|(who, of, _), _| !seen.forgets(group, *who, of));
         }
         let Some((group, leader, epoch)) = vote(seen.fact) else { return Ok(()) };
+        if seen.ledger.has_forgotten(seen.daemon, group, epoch) {
+            return Ok(());
+        }
         let first =
             self.given.entry((seen.daemon, group.to_owned(), epoch)).or_insert_with(|| leader.to_owned());
         if first == leader {

@@ -35,7 +35,7 @@ impl Invariant for Quorum {
                 self.down.retain(|(who, _), _| *who != d);
                 Ok(())
             }
-            Fact::Forgot { group } => {
+            Fact::Forgot { group, .. } => {
                 self.heard.retain(|(who, of, _), _| !seen.forgets(group, *who, of));
                 self.down.retain(|(who, of), _| !seen.forgets(group, *who, of));
                 Ok(())

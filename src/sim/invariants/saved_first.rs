@@ -20,6 +20,9 @@ use crate::sim::plan::DaemonId;
 #[derive(Debug, Default)]
 pub(super) struct SavedFirst {
     ever: BTreeSet<(DaemonId, String, String)>,
+    /// Groups that were removed, and perhaps set up again, since the last write: all that is known of them is the operator's
+    /// word.
+    by_hand: BTreeSet<(DaemonId, String)>,
 }
 
 impl Invariant for SavedFirst {
@@ -33,6 +36,13 @@ impl Invariant for SavedFirst {
         for group in seen.saved.groups.iter().filter(|_| news) {
             self.ever.insert((d, group.name.as_str().to_owned(), address(group)));
         }
+        if news {
+            self.by_hand.retain(|(who, _)| *who != d);
+        }
+        if let Fact::Forgot { group: Some(group), .. } = seen.fact {
+            self.by_hand.insert((d, group.clone()));
+        }
+        let by_hand = |name: &str| self.by_hand.contains(&(d, name.to_owned()));
         let saved = |name: &str| group(seen.saved, name);
         let not_below = |what: &str, name: &str, told: u64, held: u64| {
             if told <= held {
@@ -41,6 +51,8 @@ impl Invariant for SavedFirst {
             Err(format!("d{d} lets out {what} {told} of {name}, on its disk is {held}"))
         };
         match seen.fact {
+            // Told late, and forgotten since.
+            Fact::Voted { group, epoch, .. } if seen.ledger.has_forgotten(d, group, *epoch) => Ok(()),
             Fact::Voted { group, epoch, .. } => {
                 not_below("a vote of epoch", group, *epoch, saved(group).map_or(0, |g| g.leader_epoch))
             }
@@ -56,7 +68,9 @@ impl Invariant for SavedFirst {
                 not_below("a hello of epoch", &hello.group, hello.current_epoch, seen.saved.current_epoch)?;
                 let Some(saved) = saved(&hello.group).filter(|_| !seen.refused) else { return Ok(()) };
                 not_below("a configuration of epoch", &hello.group, hello.config_epoch, saved.config_epoch)?;
-                if hello.config_epoch == saved.config_epoch && hello.address != address(saved) {
+                // The first configuration is the operator's word.
+                let told = hello.config_epoch > 0 && hello.config_epoch == saved.config_epoch;
+                if told && hello.address != address(saved) {
                     return Err(format!(
                         "d{d} says that {} is the primary of {}, on its disk is {}",
                         hello.address,
@@ -82,6 +96,7 @@ impl Invariant for SavedFirst {
                     "d{d} makes {node} follow {target} in {group}, on its disk the primary is {held:?}"
                 ))
             }
+            Fact::Pointed { group, .. } if by_hand(group) => Ok(()),
             Fact::Pointed { group, address: told } => {
                 let held = saved(group).map(address);
                 // What an operator has only now told to watch rests on his word.

@@ -33,8 +33,12 @@ impl Invariant for SpacedAttempts {
             "+switch-master" | "+reset-master" | "-monitor" => {
                 self.last.remove(&key);
             }
+            // A daemon that stands again, within the same attempt, votes for itself once more.
             "+vote-for-leader" => {
-                self.last.insert(key, seen.at);
+                let own = seen.saved.my_id.as_ref().is_some_and(|id| event.payload.starts_with(id.as_str()));
+                if !own || !self.last.contains_key(&key) {
+                    self.last.insert(key, seen.at);
+                }
             }
             "+try-failover" => {
                 let forced = seen.ledger.current(d, &key.1).is_some_and(|attempt| attempt.forced);

@@ -128,7 +128,7 @@ impl World {
             self.forgetful.insert(daemon);
             self.figures.forgotten += 1;
             self.trace.line(|| format!("d{daemon} starts from a file that is {file:?}"));
-            self.see(daemon, &Fact::Forgot { group: None });
+            self.see(daemon, &Fact::Forgot { group: None, epoch: 0 });
         }
     }
 

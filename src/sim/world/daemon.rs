@@ -181,7 +181,7 @@ impl World {
                         }
                         // That write had begun before the removal, and showed the group once more.
                         for group in self.daemons[daemon].unwritten.clone() {
-                            self.see(daemon, &Fact::Forgot { group: Some(group) });
+                            self.see(daemon, &Fact::Forgot { group: Some(group), epoch: 0 });
                         }
                         inputs.push_back(Input::Persisted { upto, ok });
                     }

@@ -157,7 +157,8 @@ impl World {
             self.figures.forgotten += 1;
             let name = name.as_str().to_owned();
             self.daemons[daemon].unwritten.push(name.clone());
-            self.see(daemon, &Fact::Forgot { group: Some(name) });
+            let epoch = event.epoch;
+            self.see(daemon, &Fact::Forgot { group: Some(name), epoch });
         }
         if event.name == "+reset-master" {
             self.figures.forgotten += 1;

@@ -25,6 +25,7 @@ impl World {
     /// The answer to the client's question: it writes there.
     pub(super) fn write_at(&mut self, address: &str) {
         if let Some(node) = self.node_at(address) {
+            self.tell(node);
             self.write_to(node);
         }
     }

@@ -15,6 +15,8 @@ const GAP: (u64, u64) = (1, 5);
 #[derive(Debug, Default)]
 pub(super) struct Writes {
     newest: u32,
+    /// Nodes that a client was ever sent to.
+    told: BTreeSet<usize>,
     /// Group and number of each acknowledged write.
     acknowledged: Vec<(usize, u32)>,
     /// Groups in which something happened that loses acknowledged writes, since replication doesn't wait.
@@ -41,7 +43,12 @@ impl World {
         acknowledged
     }
 
-    /// Clients that don't wait for events write to whatever takes their writes, as fast as they can, for a while.
+    /// A client was told that this node is a primary.
+    pub(super) fn tell(&mut self, node: usize) {
+        self.writes.told.insert(node);
+    }
+
+    /// Clients that don't wait for events write wherever they ever wrote, as fast as they can, for a while.
     pub(super) fn begin_burst(&mut self, group: usize) {
         let until = self.now + BURST;
         self.queue.push(self.now, Event::Burst { group, until });
@@ -49,7 +56,9 @@ impl World {
 
     pub(super) fn burst(&mut self, group: usize, until: crate::core::Time) {
         for node in self.plan.groups[group].nodes.clone() {
-            self.write_to(node);
+            if self.writes.told.contains(&node) {
+                self.write_to(node);
+            }
         }
         if self.now < until {
             let next = self.now + self.rng.millis(GAP.0, GAP.1);
