@@ -11,7 +11,7 @@ use vedette::config::directives::Directives;
 use vedette::config::load::{Loaded, Sources, load};
 use vedette::config::system::{RealSystem, System};
 use vedette::core::Engine;
-use vedette::core::action::Level;
+use vedette::core::action::{Level, Observation};
 use vedette::core::ids::GroupName;
 use vedette::core::settings::{GroupSettings, HostPort, Node, Settings};
 use vedette::core::time::Time;
@@ -44,6 +44,7 @@ fn shown_metrics() -> BTreeSet<String> {
     let engine = engine();
     let metrics = Metrics::new(prometheus::Registry::new()).unwrap();
     metrics.core.event("+sdown");
+    metrics.core.observe(&Observation::Right { group: "m".into(), right: "client|pause", missing: true });
     let snapshot = Snapshot {
         view: engine.view(Time::ZERO),
         simulate_failure_flags: 0,
@@ -123,7 +124,7 @@ fn the_readme_names_directives_that_exist() {
         quoted(&text).filter_map(|words| words.strip_prefix("vedette ")?.split(' ').next()).collect();
     let subcommands = BTreeSet::from(["demo", "man", "completions", "/etc/redis/sentinel.conf"]);
     let directives: Vec<&str> = named.difference(&subcommands).copied().collect();
-    assert_eq!(directives.len(), 8, "{directives:?}");
+    assert_eq!(directives.len(), 10, "{directives:?}");
     for name in directives {
         let complaint = Directives::default().set(name, &[]).unwrap_err();
         assert!(complaint.starts_with(&format!("vedette {name} takes")), "{complaint}");
