@@ -127,6 +127,8 @@ pub(crate) struct Switchover {
     pub(crate) next: u64,
     /// When writes were asked to be held back.
     pub(crate) paused_at: Time,
+    /// How far the primary was when it was first asked: a candidate that gets there takes in the stream.
+    pub(crate) seen: Option<u64>,
     /// What the candidate must have taken in.
     pub(crate) target: u64,
     /// When a question was last asked again, and how often in this step.
@@ -147,6 +149,7 @@ impl Switchover {
             ordered: None,
             next: 0,
             paused_at: now,
+            seen: None,
             target: 0,
             again_at: now,
             asked: 0,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -240,10 +240,10 @@ fn genuine_sentinels_follow_a_planned_switchover() {
     moves_without_loss(Spec { programs, ..Spec::default() }, 2 * rounds());
 }
 
-/// A way to a data node that can be blocked.
+/// A way to a data node on which its answers can be late.
 struct Valve {
     port: u16,
-    blocked: Arc<AtomicBool>,
+    late_ms: Arc<AtomicU64>,
     _port: Port,
 }
 
@@ -252,28 +252,26 @@ impl Valve {
         let reserved = Port::reserve();
         let port = reserved.number();
         let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
-        let blocked = Arc::new(AtomicBool::new(false));
-        let shut = Arc::clone(&blocked);
+        let late_ms = Arc::new(AtomicU64::new(0));
+        let late = Arc::clone(&late_ms);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let server = TcpStream::connect(("127.0.0.1", to)).unwrap();
                 let (client2, server2) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-                let shut = Arc::clone(&shut);
-                thread::spawn(move || carry(client, server, &AtomicBool::new(false)));
-                thread::spawn(move || carry(server2, client2, &shut));
+                let late = Arc::clone(&late);
+                thread::spawn(move || carry(client, server, &AtomicU64::new(0)));
+                thread::spawn(move || carry(server2, client2, &late));
             }
         });
-        Self { port, blocked, _port: reserved }
+        Self { port, late_ms, _port: reserved }
     }
 }
 
-/// Carries bytes over until one side ends; none while blocked.
-fn carry(mut from: TcpStream, mut to: TcpStream, blocked: &AtomicBool) {
-    let mut part = [0; 16_384];
+/// Carries bytes over until one side ends, each so much later.
+fn carry(mut from: TcpStream, mut to: TcpStream, late_ms: &AtomicU64) {
+    let mut part = vec![0; 1 << 20];
     while let Ok(size) = from.read(&mut part) {
-        while blocked.load(Ordering::SeqCst) {
-            thread::sleep(Duration::from_millis(5));
-        }
+        thread::sleep(Duration::from_millis(late_ms.load(Ordering::SeqCst)));
         if size == 0 || to.write_all(&part[..size]).is_err() {
             break;
         }
@@ -309,7 +307,7 @@ fn a_candidate_that_does_not_catch_up_undoes_the_switchover() {
     assert_eq!(group.nodes[0].info("role"), "master");
     assert_eq!(group.nodes[1].info("role"), "slave");
     assert!(!group.sentinels[0].log().contains("+promoted-slave"));
-    valve.blocked.store(false, Ordering::SeqCst);
+    valve.late_ms.store(0, Ordering::SeqCst);
     assert_eq!(load.lost(&group, primary), 0);
     // Afterwards it works.
     failover(&group);
@@ -317,14 +315,15 @@ fn a_candidate_that_does_not_catch_up_undoes_the_switchover() {
     group.all_follow(new);
 }
 
-/// Asks for the switchover as soon as the replica counts as linked again, with the stream just cut off.
+/// Asks for the switchover as soon as the replica counts as linked again, with the stream slow from here on.
 fn failover_at_the_valve(group: &Group, valve: &Valve) {
     eventually("the daemon has seen it", || {
         group.sentinels[0].replica(NAME, group.nodes[1].port()).is_some_and(|row| {
             row["master-port"] == valve.port.to_string() && row["master-link-status"] == "ok"
         })
     });
-    valve.blocked.store(true, Ordering::SeqCst);
+    // Longer than writes are held back, shorter than the two may take until the stream is seen to flow.
+    valve.late_ms.store(1_500, Ordering::SeqCst);
     failover(group);
 }
 

@@ -151,7 +151,11 @@ impl Group {
         let works = primary.as_ref().map(|report| report.role == Role::Primary);
         if let (Some(primary), Some(candidate)) = (&primary, &candidate) {
             let near = primary.stream.saturating_sub(candidate.applied) <= CLOSE;
-            if works == Some(true) && near && attached(candidate, primary) && !self.is_overtaken() {
+            // After a full copy the stream itself begins up to a second later, though both call the link up.
+            let seen = self.switchover_mut().map(|switchover| *switchover.seen.get_or_insert(primary.stream));
+            let flows = seen.is_some_and(|seen| candidate.applied >= seen);
+            let ready = near && flows && attached(candidate, primary);
+            if works == Some(true) && ready && !self.is_overtaken() {
                 self.hold_writes(cx);
                 return true;
             }

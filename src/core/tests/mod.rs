@@ -48,6 +48,8 @@ struct Fake {
     /// CLIENT PAUSE is answered so; it held writes back.
     pause: Reply,
     paused: bool,
+    /// What it takes in right before it holds writes back.
+    burst: u64,
     /// It obeys this command and is gone before it answers.
     dies_of: Option<&'static str>,
     /// SLAVEOF is obeyed.
@@ -114,6 +116,7 @@ impl World {
                     offset: 100,
                     pause: Reply::OK,
                     paused: false,
+                    burst: 0,
                     obeys: true,
                     dies_of: None,
                     priority: 100,
@@ -238,6 +241,7 @@ impl World {
             b"SENTINEL" => fake.opinion.clone(),
             b"CLIENT" if args[1].as_ref() == b"PAUSE" => {
                 fake.paused = fake.pause == Reply::OK;
+                fake.offset += fake.burst;
                 fake.pause.clone()
             }
             b"CLIENT" if args[1].as_ref() == b"UNPAUSE" => {

@@ -80,7 +80,7 @@ fn the_old_primary_is_demoted_before_the_new_one_is_promoted() {
 #[test]
 fn nothing_is_published_to_a_primary_that_holds_writes_back() {
     let mut world = ready();
-    world.fake(PRIMARY).offset = 200;
+    world.fake(PRIMARY).burst = 100;
     start(&mut world);
     world.run(300);
     assert!(world.fake(PRIMARY).paused);
@@ -98,7 +98,7 @@ fn nothing_is_published_to_a_primary_that_holds_writes_back() {
 #[test]
 fn what_does_not_come_to_the_same_in_time_is_undone() {
     let mut world = ready();
-    world.fake(PRIMARY).offset = 200;
+    world.fake(PRIMARY).burst = 100;
     assert_eq!(start(&mut world), Reply::OK);
     world.run(10_000);
     assert!(
@@ -119,6 +119,18 @@ fn a_candidate_far_behind_is_waited_for_before_writes_are_held_back() {
     world.run(1_000);
     assert_eq!(sent_to(&world, PRIMARY), [""; 0], "{:?}", world.sent);
     world.fake(REPLICA_B).offset = 100 << 20;
+    world.run(100);
+    assert!(world.saw("+promoted-slave slave 127.0.0.1:6381"), "{:#?}", world.events);
+}
+
+#[test]
+fn a_stream_that_does_not_flow_yet_is_waited_for_before_writes_are_held_back() {
+    let mut world = ready();
+    world.fake(PRIMARY).offset = 200;
+    start(&mut world);
+    world.run(1_000);
+    assert_eq!(sent_to(&world, PRIMARY), [""; 0], "{:?}", world.sent);
+    world.fake(REPLICA_B).offset = 200;
     world.run(100);
     assert!(world.saw("+promoted-slave slave 127.0.0.1:6381"), "{:#?}", world.events);
 }
