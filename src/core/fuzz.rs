@@ -25,6 +25,10 @@ pub(crate) fn hello_again(text: &str) {
 
 /// An INFO means the same with either line end.
 pub(crate) fn facts_again(text: &str) {
+    // The first of two CRs belongs to the line.
+    if text.contains("\r\r\n") {
+        return;
+    }
     let plain = text.replace("\r\n", "\n");
     assert_eq!(Facts::parse(text), Facts::parse(&plain));
 }
