@@ -170,6 +170,7 @@ const COVERED: &[(&str, &[&str])] = &[
             "vedette_failovers_total",
             "vedette_failover_phase_seconds",
             "vedette_votes_total",
+            "vedette_fast_downs_total",
         ],
     ),
     (
@@ -325,6 +326,7 @@ fn failovers() {
         assert!(near(after[&name], 1.0), "{phase} in {after:#?}");
     }
     assert!(near(after["vedette_votes_total"], 1.0));
+    assert!(near(after["vedette_fast_downs_total"], 0.0), "down-after was over");
     assert!(near(after["vedette_current_epoch"], 1.0));
     assert!(near(watched.of_group("redis_sentinel_master_config_epoch"), 1.0));
     assert!(near(after["vedette_events_total{event=\"+switch-master\"}"], 1.0));
