@@ -203,8 +203,7 @@ fn survives(mode: &Mode) {
     let programs = prepared();
     let mut group = mode.spec().start();
     let old = group.primary_port();
-    group.node(old).call(&["SET", "seed", "planted"]);
-    assert_eq!(group.node(old).call(&["WAIT", "2", "10000"]).text(), "2");
+    group.node(old).plant("seed", "planted", 2);
     let dirs: Vec<TempDir> =
         LANGUAGES.iter().map(|_| TempDir::with_prefix("vedette-client").unwrap()).collect();
     let mut clients: Vec<Process> = LANGUAGES[..4]

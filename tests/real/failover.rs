@@ -45,8 +45,7 @@ fn a_frozen_primary_is_replaced_and_demoted_when_it_wakes() {
 fn a_primary_that_shuts_down_is_replaced() {
     let mut group = Group::start();
     let old = group.primary_port();
-    group.node(old).call(&["SET", "key", "value"]);
-    group.node(old).call(&["WAIT", "2", "5000"]);
+    group.node(old).plant("key", "value", 2);
     group.node(old).shut_down();
     let new = group.switched_from(old);
     assert_eq!(group.node(new).call(&["GET", "key"]).text(), "value");
@@ -80,8 +79,7 @@ fn a_primary_back_before_it_is_missed_stays_primary() {
 fn a_primary_back_with_its_data_after_the_switch_takes_the_new_data() {
     let mut group = Spec { node_lines: vec!["appendonly yes".to_owned()], ..Spec::default() }.start();
     let old = group.primary_port();
-    group.node(old).call(&["SET", "key", "old"]);
-    group.node(old).call(&["WAIT", "2", "5000"]);
+    group.node(old).plant("key", "old", 2);
     group.node(old).kill();
     let new = group.switched_from(old);
     group.node(new).call(&["SET", "key", "new"]);
@@ -94,8 +92,7 @@ fn a_primary_back_with_its_data_after_the_switch_takes_the_new_data() {
 fn a_primary_back_without_its_data_after_the_switch_takes_the_new_data() {
     let mut group = Spec { node_lines: vec!["appendonly yes".to_owned()], ..Spec::default() }.start();
     let old = group.primary_port();
-    group.node(old).call(&["SET", "key", "value"]);
-    group.node(old).call(&["WAIT", "2", "5000"]);
+    group.node(old).plant("key", "value", 2);
     group.node(old).kill();
     let new = group.switched_from(old);
     fs::remove_dir_all(group.node(old).dir().join("appendonlydir")).unwrap();

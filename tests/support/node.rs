@@ -186,6 +186,14 @@ impl Node {
         self.connect().unwrap().call(words)
     }
 
+    /// Writes a key and waits until that many replicas have it: WAIT looks at the writes of its own connection alone.
+    pub(crate) fn plant(&self, key: &str, value: &str, replicas: usize) {
+        let mut client = self.connect().unwrap();
+        assert_eq!(client.call(&["SET", key, value]).text(), "OK");
+        let replicas = replicas.to_string();
+        assert_eq!(client.call(&["WAIT", &replicas, "20000"]).text(), replicas);
+    }
+
     /// A field of INFO, empty when it is not there or the node can't be asked.
     pub(crate) fn info(&self, field: &str) -> String {
         let Ok(reply) = self.connect().and_then(|mut client| client.command(&["INFO"])) else {
