@@ -107,10 +107,7 @@ impl Fleet {
             eventually("the replica's link is up", || replica.follows(port));
         }
         // A replica's link is up a while before the primary streams to it: what is written meanwhile only it has.
-        let mut client = started[0].connect().unwrap();
-        client.call(&["SET", "first", "write"]);
-        let replicas = (nodes.len() - 1).to_string();
-        assert_eq!(client.call(&["WAIT", &replicas, "20000"]).text(), replicas);
+        started[0].plant("first", "write", nodes.len() - 1);
         let spec = Spec { host: started[0].host().to_owned(), ..spec };
         let sentinels: Vec<Sentinel> = daemons
             .iter()

@@ -72,9 +72,7 @@ fn a_replica_that_the_primary_no_longer_reaches_is_not_chosen() {
         let replicas: Vec<usize> = NODES.into_iter().filter(|node| *node != primary).collect();
         let (behind, good) = (replicas[round % 2], replicas[(round + 1) % 2]);
         fleet.network.cut_one_way(&[primary], &[behind]);
-        let mut client = fleet.group.nodes[primary].connect().unwrap();
-        client.call(&["SET", "late", &round.to_string()]);
-        assert_eq!(client.call(&["WAIT", "1", "20000"]).text(), "1");
+        fleet.group.nodes[primary].plant("late", &round.to_string(), 1);
         eventually("the daemons see its link down", || {
             let port = fleet.group.nodes[behind].port();
             fleet.group.sentinels.iter().all(|sentinel| {
