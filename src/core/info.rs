@@ -6,6 +6,7 @@ use super::action::Level;
 use super::address::Lookup;
 use super::engine::address;
 use super::group::{Group, State, Which};
+use super::hello::is_run_id;
 use super::instance::{Instance, Reconf, Role};
 use super::quirks::Mistake;
 use super::registry::Owners;
@@ -40,7 +41,7 @@ impl<'a> Facts<'a> {
         for line in text.lines() {
             let Some((key, value)) = line.split_once(':') else { continue };
             match key {
-                "run_id" => facts.run_id = Some(value).filter(|id| id.len() == 40),
+                "run_id" => facts.run_id = Some(value).filter(|id| id.len() == 40 && is_run_id(id)),
                 "role" => {
                     facts.role = match value {
                         "master" => Some(Role::Primary),

@@ -1,10 +1,9 @@
 //! O_DOWN: the opinions of the peers, asked for and answered.
 
-use bytes::Bytes;
-
 use super::action::{Level, Observation, Phase};
 use super::ballot::Ballot;
 use super::group::{Group, Which};
+use super::hello::is_run_id;
 use super::instance::Instance;
 use super::link::{MAX_PENDING, Tag};
 use super::shared::{Cx, words};
@@ -171,13 +170,16 @@ impl Group {
     pub(crate) fn opinion(&mut self, which: &Which, reply: &Reply, cx: &mut Cx<'_>) {
         let Some([Reply::Int(down), leader, Reply::Int(epoch)]) = reply.elements() else { return };
         let (Reply::Bulk(leader), Ok(epoch)) = (leader, u64::try_from(*epoch)) else { return };
+        let leader = String::from_utf8_lossy(leader).into_owned();
+        if !is_run_id(&leader) {
+            return;
+        }
         let Some(peer) = self.get_mut(which).and_then(Instance::peer_mut) else { return };
         peer.says_down = *down == 1;
         peer.answered_at = Some(cx.now);
-        if *leader == Bytes::from_static(b"*") {
+        if leader == "*" {
             return;
         }
-        let leader = String::from_utf8_lossy(leader).into_owned();
         let news = !peer.ballot.is_for(&leader, epoch);
         peer.ballot = Ballot { leader: Some(leader.clone()), epoch };
         if news && let Which::Peer(run_id) = which {
