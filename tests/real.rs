@@ -32,6 +32,8 @@ mod newer;
 mod parity;
 #[path = "real/reload.rs"]
 mod reload;
+#[path = "real/roles.rs"]
+mod roles;
 #[path = "real/scripts.rs"]
 mod scripts;
 #[path = "real/security.rs"]

@@ -369,7 +369,7 @@ impl Engine {
                     instance.address.ip = Some(ip);
                     settled = true;
                     if let Some(link) = cx.shared.links.get_mut(instance.link) {
-                        link.tried_at = None;
+                        link.retry_at_once();
                     }
                 }
             }

@@ -181,13 +181,7 @@ impl Group {
 
     fn select_replica(&mut self, cx: &mut Cx<'_>) -> bool {
         let Some(state_at) = self.failover.as_ref().map(|failover| failover.state_at) else { return false };
-        let awaited = self.replicas.values().any(|replica| {
-            let connected = cx.shared.links.get(replica.link).is_some_and(|link| link.command.is_some());
-            connected
-                && !replica.is_down()
-                && replica.data().is_some_and(|data| data.info_at < Some(state_at))
-        });
-        if awaited && !cx.due(state_at + INFO_WAIT, "fresh INFO") {
+        if self.info_is_awaited(state_at, cx) && !cx.due(state_at + INFO_WAIT, "fresh INFO") {
             return false;
         }
         let Some(name) = self.choose(self.is_planned(), cx) else {
@@ -234,9 +228,11 @@ impl Group {
                 cx.shared.names.equals(&replica.address, host, data.primary_port)
             })
         };
+        let primary_lost_data = self.primary_lost_data();
         let candidate = |replica: &Instance| Candidate {
             name: replica.name.clone(),
             run_id: replica.run_id.clone(),
+            emptied: self.is_emptied(replica, primary_lost_data),
             stray: replica.data().is_some_and(|data| data.role == Role::Primary),
             followed: followed(replica),
             priority: replica.data().map_or(0, |data| data.priority),
@@ -257,7 +253,7 @@ impl Group {
         if self.reconfigure(&which, None, cx) {
             cx.event(Level::Notice, "+failover-state-wait-promotion", self, &which, "");
             self.enter(State::WaitPromotion, cx);
-            self.ask_info(&which, cx);
+            self.ask_role(&which, cx);
             return true;
         }
         self.abort_if_late(state_at, cx);
@@ -377,7 +373,7 @@ impl Group {
             if self.reconfigure(&which, Some(target), cx) {
                 self.set_reconf(&which, Reconf::Sent(cx.now));
                 cx.event(Level::Notice, "+slave-reconf-sent", self, &which, "");
-                self.ask_info(&which, cx);
+                self.ask_role(&which, cx);
                 cx.wake_at(cx.now + patience, "slave-reconf-timeout");
                 busy += 1;
             }

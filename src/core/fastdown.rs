@@ -95,7 +95,12 @@ impl Group {
             return;
         }
         let Some(pace) = self.pace(cx) else { return };
-        let asked = cx.shared.links.get(self.primary.link).and_then(|link| link.tried_at).unwrap_or(cx.now);
+        let asked = cx
+            .shared
+            .links
+            .get(self.primary.link)
+            .and_then(|link| link.command_retry.tried_at)
+            .unwrap_or(cx.now);
         let first = self.fast.refused.is_none();
         self.fast.refused = Some(Row::go_on(self.fast.refused, asked, cx.now, gap(pace)));
         if first {

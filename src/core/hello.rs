@@ -218,7 +218,7 @@ impl Engine {
                 let link = peer.link;
                 cx.drop_link(link);
                 if let Some(link) = cx.shared.links.get_mut(link) {
-                    link.tried_at = None;
+                    link.retry_at_once();
                     link.restart_clock(now);
                 }
             }

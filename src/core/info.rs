@@ -5,12 +5,13 @@ use bytes::Bytes;
 use super::action::Level;
 use super::address::Lookup;
 use super::engine::address;
-use super::group::{Group, State, Which};
+use super::group::{Group, Which};
+use super::history::{History, ReplId, repl_id};
 use super::hello::is_run_id;
-use super::instance::{Instance, Reconf, Role};
-use super::quirks::Mistake;
+use super::instance::{Instance, Role};
 use super::registry::Owners;
-use super::shared::{Cx, Deferred};
+use super::role::Said;
+use super::shared::Cx;
 use crate::resp::Reply;
 
 /// Longest INFO that is looked at.
@@ -32,6 +33,12 @@ pub(crate) struct Facts<'a> {
     pub(crate) priority: Option<u32>,
     pub(crate) offset: Option<u64>,
     pub(crate) announced: Option<bool>,
+    pub(crate) loading: bool,
+    history: Option<ReplId>,
+    previous_history: Option<ReplId>,
+    own_offset: u64,
+    keys: u64,
+    persistent: bool,
 }
 
 impl<'a> Facts<'a> {
@@ -59,10 +66,32 @@ impl<'a> Facts<'a> {
                 "slave_priority" => facts.priority = value.parse().ok(),
                 "slave_repl_offset" => facts.offset = value.parse().ok(),
                 "replica_announced" => facts.announced = Some(value != "0"),
-                _ => facts.replicas.extend(replica(key, value)),
+                "loading" => facts.loading = value != "0",
+                "master_replid" => facts.history = repl_id(value),
+                "master_replid2" => facts.previous_history = repl_id(value),
+                "master_repl_offset" => facts.own_offset = value.parse().unwrap_or(0),
+                "aof_enabled" | "rdb_last_load_keys_loaded" => facts.persistent |= value != "0",
+                _ => {
+                    facts.replicas.extend(replica(key, value));
+                    facts.keys = facts.keys.saturating_add(keys(key, value).unwrap_or(0));
+                }
             }
         }
         facts
+    }
+
+    fn history(&self) -> Option<History> {
+        Some(History {
+            id: self.history?,
+            previous: self.previous_history,
+            offset: self.offset.unwrap_or(self.own_offset),
+            keys: self.keys,
+            persistent: self.persistent,
+        })
+    }
+
+    fn said(&self) -> Option<Said<'a>> {
+        Some(Said { role: self.role?, primary: self.primary, link_up: self.link_up.unwrap_or(false) })
     }
 }
 
@@ -81,10 +110,15 @@ fn replica<'a>(key: &str, value: &'a str) -> Option<(&'a str, u16)> {
     }
 }
 
+/// The number of keys of a database, `db0:keys=5,expires=0`.
+fn keys(key: &str, value: &str) -> Option<u64> {
+    key.strip_prefix("db")?.parse::<u32>().ok()?;
+    value.strip_prefix("keys=")?.split(',').next()?.parse().ok()
+}
+
 impl Group {
     /// The reply to INFO.
     pub(crate) fn informed(&mut self, which: &Which, reply: &Reply, cx: &mut Cx<'_>, owners: &mut Owners) {
-        let configured = if *which == Which::Primary { Role::Primary } else { Role::Replica };
         let Some(data) = self.get_mut(which).and_then(Instance::data_mut) else { return };
         data.info_pending = data.info_pending.saturating_sub(1);
         let Reply::Bulk(bytes) = reply else { return };
@@ -96,48 +130,23 @@ impl Group {
         data.info_at = Some(cx.now);
         // A copy: the bytes received lie in a larger buffer.
         data.info_text = (bytes.len() <= KEPT_INFO).then(|| Bytes::copy_from_slice(bytes));
-        if let Some(role) = facts.role
-            && role == Role::Replica
-        {
-            let primary = facts.primary.map(|(host, port)| (host.to_owned(), port));
-            if let Some((host, port)) = primary
-                && (data.primary_host.as_deref() != Some(&host) || data.primary_port != port)
-            {
-                data.primary_host = Some(host);
-                data.primary_port = port;
-                data.primary_changed_at = cx.now;
-            }
-            data.link_up = facts.link_up.unwrap_or(false);
+        data.loading = facts.loading;
+        data.history = facts.history();
+        if facts.role == Some(Role::Replica) {
             data.priority = facts.priority.unwrap_or(data.priority);
             data.offset = facts.offset.unwrap_or(data.offset);
             data.announced = facts.announced.unwrap_or(data.announced);
         }
         data.link_down_ms = facts.link_down_ms;
-        let role_changed = facts.role.filter(|role| *role != data.role);
-        if let Some(role) = role_changed {
-            data.role = role;
-            data.role_at = cx.now;
-            if role == Role::Replica {
-                data.primary_changed_at = cx.now;
-            }
-        }
+        let said = facts.said();
+        let changed = said.as_ref().is_some_and(|said| self.note_role(which, said, cx));
         self.reported(which, cx);
         self.recognise(which, &facts, cx);
         if *which == Which::Primary && self.blind_until.is_none_or(|until| cx.now >= until) {
             self.discover(&facts, cx, owners);
         }
-        if let Some(role) = role_changed {
-            let name = if role == configured { "+role-change" } else { "-role-change" };
-            cx.event(Level::Verbose, name, self, which, &format!(" new reported role is {}", role.word()));
-        }
-        if !cx.shared.tilt.active()
-            && !self.is_adopting(cx)
-            && let (Which::Replica(name), Some(role)) = (which, facts.role)
-        {
-            match role {
-                Role::Primary => self.replica_says_primary(name, cx),
-                Role::Replica => self.replica_says_replica(name, cx),
-            }
+        if let Some(said) = said {
+            self.heed_role(which, said.role, changed, cx);
         }
     }
 
@@ -152,10 +161,18 @@ impl Group {
         let rebooted = !instance.run_id.is_empty();
         run_id.clone_into(&mut instance.run_id);
         if rebooted {
-            if watch_reboots && let Some(data) = instance.data_mut() {
-                data.rebooted_at = Some(cx.now);
+            if let Some(data) = instance.data_mut() {
+                data.reborn = true;
+                data.rebooted_at = watch_reboots.then_some(cx.now).or(data.rebooted_at);
             }
             cx.event(Level::Notice, "+reboot", self, which, "");
+            if watch_reboots {
+                // What they hold tells whether the primary has lost it.
+                self.ask_replicas_info(cx);
+                // The PONG that may clear it, in time.
+                let link = self.primary.link;
+                self.ping(link, cx);
+            }
         }
     }
 
@@ -176,110 +193,6 @@ impl Group {
                 cx.event(Level::Notice, "+slave", self, &Which::Replica(key), "");
             }
         }
-    }
-
-    /// "Sane" in Sentinel's words: there is a primary to follow.
-    fn primary_is_sane(&self, cx: &Cx<'_>) -> bool {
-        let fresh = cx.shared.params.info_period() * 2;
-        !self.primary.is_down()
-            && self.odown_since.is_none()
-            && self.primary.data().is_some_and(|data| {
-                data.role == Role::Primary && data.info_at.is_some_and(|at| cx.now.since(at) < fresh)
-            })
-    }
-
-    fn replica_says_primary(&mut self, name: &str, cx: &mut Cx<'_>) {
-        if self.promoted() == Some(name) {
-            let Some(failover) = &mut self.failover else { return };
-            if failover.state == State::WaitPromotion && failover.committing.is_none() {
-                let epoch = failover.epoch;
-                let save = cx.save();
-                failover.committing = Some(save);
-                if cx.shared.quirks.makes(Mistake::CommitBeforeSave) {
-                    self.committed(epoch, cx);
-                } else {
-                    cx.after(save, Deferred::Commit { group: self.id, epoch });
-                }
-            }
-            return;
-        }
-        let hasty = cx.shared.quirks.makes(Mistake::DemoteOnOldKnowledge);
-        let wait = if hasty { std::time::Duration::ZERO } else { cx.shared.params.publish_period() * 4 };
-        let Some(replica) = self.replicas.get(name) else { return };
-        // The primary by another address (a replica behind a NAT may be listed by one that leads back to it).
-        if !replica.run_id.is_empty() && replica.run_id == self.primary.run_id {
-            return;
-        }
-        let long_enough = replica.data().is_some_and(|data| cx.now.since(data.role_at) > wait);
-        if self.failover.is_none()
-            && long_enough
-            && self.no_attempt_for(wait, cx)
-            && replica.quiet_for(wait, cx.now)
-            && self.primary_is_sane(cx)
-        {
-            self.repoint(name, "+convert-to-slave", cx);
-        }
-    }
-
-    fn replica_says_replica(&mut self, name: &str, cx: &mut Cx<'_>) {
-        let target = self.current().address.clone();
-        let Some(data) = self.replicas.get(name).and_then(Instance::data) else { return };
-        let host = data.primary_host.as_deref().unwrap_or_default();
-        let follows = |address| cx.shared.names.equals(address, host, data.primary_port);
-        let (reconf, link_up, changed_at) = (data.reconf, data.link_up, data.primary_changed_at);
-        let (follows_target, follows_primary) = (follows(&target), follows(&self.primary.address));
-        match reconf {
-            Reconf::Sent(_) if follows_target => self.reconfigured(name, Reconf::InProgress, link_up, cx),
-            Reconf::InProgress if link_up => self.reconfigured(name, Reconf::Done, link_up, cx),
-            Reconf::Sent(_) | Reconf::InProgress => {}
-            Reconf::None | Reconf::Done => {
-                let wait = self.options.failover_timeout;
-                let quiet = self.replicas.get(name).is_some_and(|replica| replica.quiet_for(wait, cx.now));
-                if !follows_primary
-                    && self.failover.is_none()
-                    && quiet
-                    && cx.now.since(changed_at) > wait
-                    && self.no_attempt_for(wait, cx)
-                    && self.primary_is_sane(cx)
-                {
-                    self.repoint(name, "+fix-slave-config", cx);
-                }
-            }
-        }
-    }
-
-    fn reconfigured(&mut self, name: &str, to: Reconf, link_up: bool, cx: &mut Cx<'_>) {
-        let which = Which::Replica(name.to_owned());
-        if let Some(data) = self.get_mut(&which).and_then(Instance::data_mut) {
-            data.reconf = to;
-        }
-        let event = if to == Reconf::InProgress { "+slave-reconf-inprog" } else { "+slave-reconf-done" };
-        cx.event(Level::Notice, event, self, &which, "");
-        if to == Reconf::InProgress && link_up {
-            self.reconfigured(name, Reconf::Done, link_up, cx);
-        }
-    }
-
-    /// Makes a stray instance a replica of the configured primary.
-    fn repoint(&mut self, name: &str, event: &'static str, cx: &mut Cx<'_>) {
-        let which = Which::Replica(name.to_owned());
-        let target = self.primary.address.clone();
-        if self.reconfigure(&which, Some(&target), cx) {
-            // What it says from here on is news: a role that it is given later counts from then.
-            if let Some(data) = self.get_mut(&which).and_then(Instance::data_mut) {
-                data.role_at = cx.now;
-                data.primary_changed_at = cx.now;
-            }
-            cx.event(Level::Notice, event, self, &which, "");
-            // Seen at once that it obeyed, a promotion that follows soon is not taken for the old stray role.
-            self.ask_info(&which, cx);
-        }
-    }
-
-    /// No failover of the group was begun here, nor voted for, within `period`: one that runs elsewhere gives roles
-    /// that this daemon doesn't know of yet.
-    fn no_attempt_for(&self, period: std::time::Duration, cx: &Cx<'_>) -> bool {
-        self.attempt_at.is_none_or(|at| cx.now > at + period)
     }
 }
 

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::address::Address;
 use super::ballot::Ballot;
+use super::history::{History, ReplId};
 use super::link::{Link, LinkId};
 use super::time::Time;
 
@@ -56,6 +57,19 @@ pub(crate) enum Reconf {
     Done,
 }
 
+/// A primary that a switch of this process's life took the place of, and that has not been seen to obey since.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Displaced {
+    /// When it was displaced.
+    pub(crate) at: Time,
+    /// The history that it was the primary of, if it ever told.
+    pub(crate) history: Option<ReplId>,
+    /// Since when it has been heard to call itself a primary all the same.
+    pub(crate) risen_at: Option<Time>,
+    /// When it was last told to follow.
+    pub(crate) told_at: Option<Time>,
+}
+
 /// What only data nodes have.
 #[derive(Debug)]
 pub(crate) struct DataNode {
@@ -78,8 +92,18 @@ pub(crate) struct DataNode {
     pub(crate) reconf: Reconf,
     /// SCRIPT KILL was sent since it went down.
     pub(crate) script_kill_sent: bool,
-    /// The run id changed then, and no PONG has come since (only with master-reboot-down-after-period).
+    /// The run id changed then, and no PONG has come since that counts (only with master-reboot-down-after-period).
     pub(crate) rebooted_at: Option<Time>,
+    /// The run id has changed since the instance took its place.
+    pub(crate) reborn: bool,
+    pub(crate) history: Option<History>,
+    /// It reads its data.
+    pub(crate) loading: bool,
+    /// The ROLE that was asked last.
+    pub(crate) role_sent_at: Option<Time>,
+    /// That ROLE has no reply yet.
+    pub(crate) role_pending: bool,
+    pub(crate) displaced: Option<Displaced>,
 }
 
 impl DataNode {
@@ -102,6 +126,12 @@ impl DataNode {
             reconf: Reconf::None,
             script_kill_sent: false,
             rebooted_at: None,
+            reborn: false,
+            history: None,
+            loading: false,
+            role_sent_at: None,
+            role_pending: false,
+            displaced: None,
         }
     }
 }
@@ -137,7 +167,7 @@ impl Peer {
 /// The part that differs by kind.
 #[derive(Debug)]
 pub(crate) enum Detail {
-    Data(DataNode),
+    Data(Box<DataNode>),
     Peer(Peer),
 }
 
@@ -165,8 +195,8 @@ pub(crate) struct Instance {
 impl Instance {
     pub(crate) fn new(kind: Kind, name: String, address: Address, link: LinkId, now: Time) -> Self {
         let detail = match kind {
-            Kind::Primary => Detail::Data(DataNode::new(Role::Primary, now)),
-            Kind::Replica => Detail::Data(DataNode::new(Role::Replica, now)),
+            Kind::Primary => Detail::Data(Box::new(DataNode::new(Role::Primary, now))),
+            Kind::Replica => Detail::Data(Box::new(DataNode::new(Role::Replica, now))),
             Kind::Peer => Detail::Peer(Peer::new(now)),
         };
         Self {

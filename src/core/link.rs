@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::group::GroupId;
 use super::ids::ConnId;
+use super::retry::Retry;
 use super::switchover::Ask;
 use super::time::Time;
 
@@ -22,6 +23,7 @@ pub(crate) enum Tag {
     Ignore,
     Ping,
     Info,
+    Role,
     /// PUBLISH of a hello for that group.
     Publish(GroupId),
     /// SENTINEL is-master-down-by-addr for that group's primary of that era.
@@ -60,7 +62,10 @@ pub(crate) struct Link {
     pub(crate) pubsub: Option<Conn>,
     /// How many instances (one per group) share the link.
     pub(crate) users: usize,
-    pub(crate) tried_at: Option<Time>,
+    pub(crate) command_retry: Retry,
+    pub(crate) pubsub_retry: Retry,
+    /// ROLE is not allowed there: INFO is asked instead.
+    pub(crate) role_refused: bool,
     pub(crate) pubsub_heard_at: Time,
     /// Since when an acceptable reply to a PING is owed.
     pub(crate) owed_since: Option<Time>,
@@ -76,7 +81,9 @@ impl Link {
             command: None,
             pubsub: None,
             users: 1,
-            tried_at: None,
+            command_retry: Retry::default(),
+            pubsub_retry: Retry::default(),
+            role_refused: false,
             pubsub_heard_at: now,
             owed_since: Some(now),
             ping_sent_at: None,
@@ -91,6 +98,25 @@ impl Link {
             Channel::Command => &mut self.command,
             Channel::PubSub => &mut self.pubsub,
         }
+    }
+
+    /// When that one is tried again.
+    pub(crate) const fn retry(&mut self, channel: Channel) -> &mut Retry {
+        match channel {
+            Channel::Command => &mut self.command_retry,
+            Channel::PubSub => &mut self.pubsub_retry,
+        }
+    }
+
+    /// Lost connections may be tried again at once.
+    pub(crate) const fn retry_at_once(&mut self) {
+        self.command_retry.begin_anew();
+        self.pubsub_retry.begin_anew();
+    }
+
+    /// The command connection stands.
+    pub(crate) fn stands(&self) -> bool {
+        self.command.as_ref().is_some_and(|conn| conn.local.is_some())
     }
 
     /// At least one needed connection is missing.
@@ -149,6 +175,18 @@ impl Links {
         *link.slot(channel) = Some(Conn { id: conn, opened_at: now, local: None, pending: VecDeque::new() });
         self.by_conn.insert(conn, (id, channel));
         Some(conn)
+    }
+
+    /// A connection has ended by itself, or could not be made; its link and place.
+    pub(crate) fn ended(&mut self, conn: ConnId, now: Time) -> Option<(LinkId, Channel)> {
+        let (id, channel) = self.find(conn)?;
+        if let Some(link) = self.links.get_mut(&id)
+            && let Some((opened_at, stood)) =
+                link.slot(channel).as_ref().map(|conn| (conn.opened_at, conn.local.is_some()))
+        {
+            link.retry(channel).ended(opened_at, stood, now);
+        }
+        self.forget_conn(conn)
     }
 
     /// Forgets a connection; its link and place.

@@ -9,17 +9,26 @@ use bytes::Bytes;
 
 use super::action::{Action, Level, LinkRole};
 use super::address::Lookup;
-use super::group::{Group, State, Which};
+use super::group::{Group, Which};
 use super::input::Secret;
-use super::instance::{Instance, Kind, Reconf, Role};
+use super::instance::{Instance, Kind, Role};
 use super::link::{Channel, LinkId, MAX_PENDING, Tag};
+use super::retry::Retry;
 use super::shared::{Cx, half, words};
 use super::time::Time;
 
 /// INFO of a replica while it matters (Sentinel's fixed number).
 const FAST_INFO: Duration = Duration::from_millis(1000);
-/// INFO of the chosen replica until it says that it is a primary, and of one that is being repointed.
-const WATCHED_INFO: Duration = Duration::from_millis(50);
+/// INFO of replicas while it is to be seen whether a primary that came back has lost its data.
+const REBOOT_INFO: Duration = Duration::from_millis(100);
+/// No instance is sent PING more often than this, however short its down-after.
+const MIN_PING: Duration = Duration::from_millis(10);
+/// A reconnection that is made in haste waits at least this long between attempts.
+const HASTE: Duration = Duration::from_millis(20);
+/// A displaced primary that doesn't even accept a connection is tried anew after so long.
+const NO_CONNECTION: Duration = Duration::from_millis(500);
+/// How long a displaced primary is awaited in that way.
+const AWAITED: Duration = Duration::from_secs(50);
 /// A hello that was refused is tried again after so long.
 const PUBLISH_RETRY: Duration = Duration::from_millis(500);
 
@@ -41,17 +50,19 @@ impl Group {
         if instance.address.port == 0 || !link.disconnected() {
             return;
         }
-        let (command_missing, pubsub_missing) =
-            (link.command.is_none(), link.data_node && link.pubsub.is_none());
-        if let Some(tried_at) = link.tried_at
-            && !cx.due(tried_at + self.retry_period(which, cx), "reconnect")
-        {
+        // A node that takes no connection is not asked for two at a time.
+        let second = link.stands() || link.command_retry.tries <= 1;
+        let (longest, after_error) = (self.longest_wait(which, cx), cx.shared.params.ping_period());
+        let due = |missing: bool, retry: Retry, cx: &mut Cx<'_>| {
+            missing && retry.due(longest, after_error).is_none_or(|at| cx.due(at, "reconnect"))
+        };
+        let (command, pubsub) = (link.command_retry, link.pubsub_retry);
+        let (no_command, no_pubsub) = (link.command.is_none(), link.data_node && link.pubsub.is_none());
+        let command_missing = due(no_command, command, cx);
+        let pubsub_missing = due(no_pubsub && second, pubsub, cx);
+        if !command_missing && !pubsub_missing {
             return;
         }
-        if let Some(link) = cx.shared.links.get_mut(id) {
-            link.tried_at = Some(cx.now);
-        }
-        cx.wake_at(cx.now + self.retry_period(which, cx), "reconnect");
         if command_missing || instance.address.ip.is_none() {
             let host = instance.address.host.clone();
             if let Lookup::Ip(ip) = cx.lookup(&host)
@@ -70,9 +81,32 @@ impl Group {
         }
     }
 
-    fn retry_period(&self, which: &Which, cx: &Cx<'_>) -> Duration {
-        let period = cx.shared.params.ping_period();
-        self.retry_pace(which, cx).map_or(period, |pace| pace.min(period))
+    /// The longest wait between two attempts to connect.
+    fn longest_wait(&self, which: &Which, cx: &Cx<'_>) -> Duration {
+        let usual = self.ping_period(cx);
+        let usual = self.retry_pace(which, cx).map_or(usual, |pace| pace.min(usual));
+        let Some(instance) = self.get(which) else { return usual };
+        let Some(data) = instance.data() else { return usual };
+        if let Some(displaced) = data.displaced {
+            return usual.min(super::role::pace(REBOOT_INFO, displaced.at, cx.now));
+        }
+        if instance.kind == Kind::Primary {
+            return usual.min(self.reboot_pace().unwrap_or(usual));
+        }
+        usual
+    }
+
+    /// What a primary's reboot is noticed and judged in, where that is asked for.
+    fn reboot_pace(&self) -> Option<Duration> {
+        let after = self.options.reboot_down_after;
+        (!after.is_zero()).then(|| (after / 4).max(HASTE))
+    }
+
+    /// How often PING is sent: the quicker an instance is to count as down, the more often, and never less often than
+    /// Sentinel does.
+    fn ping_period(&self, cx: &Cx<'_>) -> Duration {
+        let down_after = self.options.down_after;
+        (down_after / 10).max(MIN_PING).min(down_after).min(cx.shared.params.ping_period())
     }
 
     fn connect(&self, which: &Which, id: LinkId, channel: Channel, cx: &mut Cx<'_>) {
@@ -83,6 +117,9 @@ impl Group {
             (Kind::Primary | Kind::Replica, Channel::Command) => LinkRole::DataCommand,
             (Kind::Primary | Kind::Replica, Channel::PubSub) => LinkRole::DataPubSub,
         };
+        if let Some(link) = cx.shared.links.get_mut(id) {
+            link.retry(channel).tried(cx.now);
+        }
         let Some(conn) = cx.shared.links.open(id, channel, cx.now) else { return };
         cx.out.push(Action::Connect { conn, ip, port, role });
         let mut first = Vec::new();
@@ -135,7 +172,7 @@ impl Group {
         })
     }
 
-    fn ping(&self, id: LinkId, cx: &mut Cx<'_>) {
+    pub(crate) fn ping(&self, id: LinkId, cx: &mut Cx<'_>) {
         if cx.send(id, words([self.renamed("PING")]), Tag::Ping)
             && let Some(link) = cx.shared.links.get_mut(id)
         {
@@ -151,7 +188,14 @@ impl Group {
         let Some(link) = cx.shared.links.get(instance.link) else { return };
         let (min_age, patience) =
             (cx.shared.params.min_link_reconnect_period(), half(self.options.down_after));
+        let awaited = instance
+            .data()
+            .and_then(|data| data.displaced)
+            .is_some_and(|displaced| cx.now < displaced.at + AWAITED);
         let command = link.command.as_ref().and_then(|conn| {
+            if awaited && conn.local.is_none() {
+                return Some((conn.id, conn.opened_at + NO_CONNECTION));
+            }
             let owed = link.owed_since? + patience;
             Some((conn.id, (conn.opened_at + min_age).max(owed).max(link.pong_at + patience)))
         });
@@ -176,7 +220,9 @@ impl Group {
         if link.command.is_none() || link.pending() >= MAX_PENDING * link.users {
             return;
         }
-        let ping_period = self.options.down_after.min(cx.shared.params.ping_period());
+        let rebooted = instance.data().is_some_and(|data| data.rebooted_at.is_some());
+        let usual = self.ping_period(cx);
+        let ping_period = self.reboot_pace().filter(|_| rebooted).map_or(usual, |pace| pace.min(usual));
         let ping_due = link
             .ping_sent_at
             .map_or(cx.now, |sent| (sent + half(ping_period)).max(link.pong_at + ping_period));
@@ -188,6 +234,12 @@ impl Group {
         if cx.due(ping_due, "ping") {
             self.ping(id, cx);
             cx.wake_at(cx.now + half(ping_period), "ping");
+        }
+        if let Some(instance) = self.get(which)
+            && let Some(role_due) = self.role_due(instance, cx)
+            && cx.due(role_due, "role")
+        {
+            self.ask_role(which, cx);
         }
         let Some(instance) = self.get(which) else { return };
         let turn = instance.published_at + cx.shared.params.publish_period();
@@ -206,12 +258,13 @@ impl Group {
             if self.odown_since.is_some() || self.failover.is_some() || data.link_down_ms != 0 {
                 period = period.min(FAST_INFO);
             }
-            let awaited = self.failover.as_ref().is_some_and(|failover| {
-                failover.state == State::WaitPromotion && failover.promoted.as_deref() == Some(&instance.name)
-            });
             period = self.evidence_pace(instance, cx).map_or(period, |pace| pace.min(period));
-            if awaited || matches!(data.reconf, Reconf::Sent(_) | Reconf::InProgress) {
-                period = period.min(if cx.shared.quirks.slow() { FAST_INFO } else { WATCHED_INFO });
+            if self.primary.data().is_some_and(|data| data.rebooted_at.is_some()) {
+                period = period.min(REBOOT_INFO);
+            }
+            let role_refused = cx.shared.links.get(instance.link).is_some_and(|link| link.role_refused);
+            if role_refused && let Some(pace) = self.watch_pace(instance, cx) {
+                period = period.min(pace);
             }
         }
         // An unanswered request is not repeated faster than Sentinel would ask at its calmest in a failover.
@@ -230,8 +283,7 @@ impl Group {
         {
             data.info_sent_at = Some(cx.now);
             data.info_pending += 1;
-            let again = if matches!(data.reconf, Reconf::None) { FAST_INFO } else { WATCHED_INFO };
-            cx.wake_at(cx.now + again, "info");
+            cx.wake_at(cx.now + FAST_INFO, "info");
         }
     }
 
@@ -293,6 +345,7 @@ impl Group {
             && let Some(data) = self.get_mut(which).and_then(Instance::data_mut)
         {
             data.info_pending = 0;
+            data.role_pending = false;
         }
         let name = match channel {
             Channel::Command => "-cmd-link-reconnection",
@@ -318,8 +371,8 @@ impl Group {
         if down {
             cx.shared.touched.insert(self.id);
         }
-        if pong && let Some(data) = self.get_mut(which).and_then(Instance::data_mut) {
-            data.rebooted_at = None;
+        if pong && *which == Which::Primary {
+            self.reboot_answered(cx);
         }
         let busy = text.starts_with("BUSY");
         if busy && down && !killed && !matches!(which, Which::Peer(_)) {

@@ -30,7 +30,7 @@ impl Engine {
         now: Time,
         out: &mut Actions,
     ) {
-        let Some((id, channel)) = self.shared.links.forget_conn(conn) else { return };
+        let Some((id, channel)) = self.shared.links.ended(conn, now) else { return };
         let users = self.users(id);
         let (mut cx, parts) = self.split(now, out);
         for (group, which) in users {
@@ -123,6 +123,16 @@ impl Engine {
                     }
                 }
             }
+            Tag::Role => {
+                let users = self.users(id);
+                let (mut cx, parts) = self.split(now, out);
+                for (group, which) in users {
+                    if let Some(group) = parts.groups.get_mut(&group) {
+                        group.told_role(&which, reply, &mut cx);
+                        cx.shared.touched.insert(group.id);
+                    }
+                }
+            }
             Tag::Publish(about) => {
                 let which = self.user(id, about);
                 let (cx, parts) = self.split(now, out);
@@ -151,6 +161,9 @@ impl Engine {
             // Without its subscription a data node is of half use, and it must show (an error shows as `disconnected`).
             Tag::Subscribe => {
                 if matches!(reply, Reply::Error(_)) {
+                    if let Some(link) = self.shared.links.get_mut(id) {
+                        link.pubsub_retry.refused();
+                    }
                     self.shared.links.forget_conn(conn);
                     out.push(Action::Close { conn });
                     self.touch(id);

@@ -8,7 +8,7 @@ use super::ballot::Ballot;
 use super::engine::{Engine, Owner, address};
 use super::fastdown::FastDown;
 use super::group::{Group, GroupId, Options, Which};
-use super::instance::{DataNode, Instance, Kind, Role};
+use super::instance::{DataNode, Displaced, Instance, Kind, Role};
 use super::link::LinkId;
 use super::quirks::Mistake;
 use super::settings::{GroupSettings, HostPort, KnownSentinel, Settings};
@@ -281,7 +281,7 @@ impl Group {
         cx.drop_link(self.primary.link);
         if let Some(link) = cx.shared.links.get_mut(self.primary.link) {
             link.restart_clock(cx.now);
-            link.tried_at = None;
+            link.retry_at_once();
         }
         self.odown_since = None;
         self.fast.contradict();
@@ -303,21 +303,27 @@ impl Group {
 
     /// Makes the instance at `to` the group's primary; all others become its replicas.
     pub(crate) fn switch(&mut self, to: Address, cx: &mut Cx<'_>, owners: &mut Owners) {
-        let old = self.primary.address.clone();
-        let others: Vec<Address> = self
+        let history = self.primary.data().and_then(|data| data.history).map(|history| history.id);
+        let displaced = Displaced { at: cx.now, history, risen_at: None, told_at: None };
+        let known = self
             .replicas
             .values()
-            .map(|replica| replica.address.clone())
-            .chain((!old.same(&to)).then_some(old))
-            .filter(|address| !address.same(&to))
+            .map(|replica| (replica.address.clone(), replica.data().and_then(|data| data.displaced)));
+        let old = self.primary.address.clone();
+        let others: Vec<(Address, Option<Displaced>)> = known
+            .chain((!old.same(&to)).then_some((old, Some(displaced))))
+            .filter(|(address, _)| !address.same(&to))
             .collect();
         self.reset(true, cx, owners);
         self.primary.address = to;
         if let Some(data) = self.primary.data_mut() {
             *data = DataNode::new(Role::Primary, cx.now);
         }
-        for address in others {
+        for (address, displaced) in others {
             if let Some(key) = self.add_replica(address, cx, owners) {
+                if let Some(data) = self.replicas.get_mut(&key).and_then(Instance::data_mut) {
+                    data.displaced = displaced;
+                }
                 cx.event(Level::Notice, "+slave", self, &Which::Replica(key), "");
             }
         }

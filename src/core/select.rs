@@ -12,13 +12,16 @@ pub(crate) struct Candidate {
     /// The primary itself has become its replica and is linked to it: what the primary held is there, or will be taken
     /// from there. A switchover whose daemon died is finished so, by whoever leads, and with the same outcome.
     pub(crate) followed: bool,
+    /// It reads its data, or has given them up for those of a primary that had lost them.
+    pub(crate) emptied: bool,
     pub(crate) priority: u32,
     pub(crate) offset: u64,
     /// Down, disconnected, silent, uninformed, or cut from the primary for too long.
     pub(crate) unfit: bool,
 }
 
-/// The best: the one that the primary follows, a replica by its own word before any other, then lowest priority number but not 0, then most data, then
+/// The best: the one that the primary follows, a replica by its own word before any other, then one that has its data,
+/// then lowest priority number but not 0, then most data, then
 /// smallest run id, an unknown one last.
 pub(crate) fn best(candidates: &[Candidate]) -> Option<&Candidate> {
     candidates.iter().filter(|candidate| !candidate.unfit && candidate.priority != 0).min_by_key(
@@ -27,6 +30,7 @@ pub(crate) fn best(candidates: &[Candidate]) -> Option<&Candidate> {
             (
                 !candidate.followed,
                 candidate.stray,
+                candidate.emptied,
                 candidate.priority,
                 Reverse(candidate.offset),
                 run_id.is_empty(),
@@ -47,6 +51,7 @@ mod tests {
             run_id: run_id.to_owned(),
             stray: false,
             followed: false,
+            emptied: false,
             priority,
             offset,
             unfit: false,
@@ -78,6 +83,13 @@ mod tests {
         let heir = Candidate { stray: true, followed: true, ..candidate("a", 100, 1, "z") };
         assert_eq!(choice(&[heir.clone(), candidate("b", 1, 5, "b")]), Some("a"));
         assert_eq!(choice(&[Candidate { unfit: true, ..heir }, candidate("b", 1, 5, "b")]), Some("b"));
+    }
+
+    #[test]
+    fn one_without_its_data_comes_after_all_that_have_theirs() {
+        let emptied = Candidate { emptied: true, ..candidate("a", 1, 9, "a") };
+        assert_eq!(choice(&[emptied.clone(), candidate("b", 100, 5, "b")]), Some("b"));
+        assert_eq!(choice(&[emptied]), Some("a"));
     }
 
     #[test]

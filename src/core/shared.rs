@@ -226,7 +226,9 @@ impl Cx<'_> {
 
     /// Closes both connections of a link, which stays.
     pub(crate) fn drop_link(&mut self, link: LinkId) {
-        let Some(state) = self.shared.links.get(link) else { return };
+        let Some(state) = self.shared.links.get_mut(link) else { return };
+        state.retry_at_once();
+        state.role_refused = false;
         let conns: Vec<_> =
             [&state.command, &state.pubsub].into_iter().flatten().map(|conn| conn.id).collect();
         for conn in conns {

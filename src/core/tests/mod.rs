@@ -5,6 +5,7 @@ mod fastdown;
 mod forgetting;
 mod hostile;
 mod monitor;
+mod roles;
 mod switchover;
 mod vote;
 mod wave;
@@ -57,6 +58,13 @@ struct Fake {
     priority: u32,
     /// A peer's answer to "is it down".
     opinion: Reply,
+    /// Its replication history, and the one before it.
+    history: (char, char),
+    /// Whether ROLE is allowed.
+    role_allowed: bool,
+    /// SLAVEOF is refused.
+    loading: bool,
+    subscription_refused: bool,
 }
 
 struct World {
@@ -70,6 +78,9 @@ struct World {
     /// `port: words` lines of what was sent, without the periodic rest.
     sent: Vec<String>,
     replies: Vec<(ClientId, Reply)>,
+    /// PINGs and attempts to connect by port.
+    pings: BTreeMap<u16, usize>,
+    connects: BTreeMap<u16, usize>,
     /// Whether saves succeed; nothing: they stay unanswered.
     disk: Option<bool>,
     unsaved: Vec<super::ids::SaveNo>,
@@ -121,6 +132,10 @@ impl World {
                     dies_of: None,
                     priority: 100,
                     opinion: opinion(false, "*", 0),
+                    history: ('1', '0'),
+                    role_allowed: true,
+                    loading: false,
+                    subscription_refused: false,
                 },
             );
         }
@@ -133,6 +148,8 @@ impl World {
             logs: Vec::new(),
             sent: Vec::new(),
             replies: Vec::new(),
+            pings: BTreeMap::new(),
+            connects: BTreeMap::new(),
             disk: Some(true),
             unsaved: Vec::new(),
             answers: VecDeque::new(),
@@ -189,6 +206,7 @@ impl World {
         for action in actions {
             match action {
                 Action::Connect { conn, port, role, .. } => {
+                    *self.connects.entry(port).or_default() += 1;
                     let up = self.fakes.get(&port).is_some_and(|fake| fake.up);
                     self.conns.insert(conn, (port, role == super::action::LinkRole::DataPubSub));
                     if up {
@@ -234,6 +252,9 @@ impl World {
         if !fake.up {
             return None;
         }
+        if args[0].as_ref() == b"PING" {
+            *self.pings.entry(port).or_default() += 1;
+        }
         let reply = match args[0].as_ref() {
             b"PING" => Reply::Simple(fake.pong.into()),
             b"INFO" => Reply::bulk(fake.info()),
@@ -249,17 +270,30 @@ impl World {
                 Reply::OK
             }
             b"SLAVEOF" if !fake.obeys => Reply::err("ERR refused"),
+            b"ROLE" if !fake.role_allowed => Reply::err("NOPERM this user has no permissions"),
+            b"ROLE" => fake.role(),
+            b"SLAVEOF" if fake.loading => Reply::err("LOADING Redis is loading the dataset in memory"),
             b"SLAVEOF" => {
-                fake.follows = std::str::from_utf8(&args[2]).unwrap().parse().ok();
+                let target: Option<u16> = std::str::from_utf8(&args[2]).unwrap().parse().ok();
+                let promoted = target.is_none() && fake.follows.is_some();
+                fake.follows = target;
+                if promoted {
+                    fake.history = (if fake.history.0 == 'e' { 'f' } else { 'e' }, fake.history.0);
+                }
+                if let Some(history) = target.and_then(|port| self.fakes.get(&port)).map(|fake| fake.history)
+                {
+                    self.fakes.get_mut(&port)?.history = history;
+                }
                 Reply::Simple("QUEUED".into())
             }
+            b"SUBSCRIBE" if fake.subscription_refused => Reply::err("NOPERM this user has no permissions"),
             _ => Reply::OK,
         };
-        if !matches!(args[0].as_ref(), b"PING" | b"INFO") {
+        if !matches!(args[0].as_ref(), b"PING" | b"INFO" | b"ROLE") {
             self.sent.push(format!("{port}: {line}"));
         }
-        let dies = fake.dies_of.is_some_and(|word| word.as_bytes() == args[0].as_ref());
-        fake.up &= !dies;
+        let dies = self.fakes.get(&port)?.dies_of.is_some_and(|word| word.as_bytes() == args[0].as_ref());
+        self.fakes.get_mut(&port)?.up &= !dies;
         (!dies).then_some(reply)
     }
 
@@ -299,6 +333,11 @@ impl World {
         }
     }
 
+    /// The process at a port comes back.
+    fn revive(&mut self, port: u16) {
+        self.fake(port).up = true;
+    }
+
     fn fake(&mut self, port: u16) -> &mut Fake {
         self.fakes.get_mut(&port).unwrap()
     }
@@ -312,9 +351,27 @@ impl World {
 }
 
 impl Fake {
+    fn role(&self) -> Reply {
+        match self.follows {
+            None => Reply::Array(vec![Reply::bulk("master"), Reply::Int(0), Reply::Array(vec![])]),
+            Some(port) => Reply::Array(vec![
+                Reply::bulk("slave"),
+                Reply::bulk("127.0.0.1"),
+                Reply::Int(port.into()),
+                Reply::bulk(if self.linked { "connected" } else { "connect" }),
+                Reply::Int(0),
+            ]),
+        }
+    }
+
     fn info(&self) -> String {
-        let mut text = format!("# Server\r\nrun_id:{}\r\n", self.run_id);
-        text.push_str(&format!("master_replid:{}\r\nmaster_repl_offset:{}\r\n", id('f'), self.offset));
+        let mut text = format!(
+            "# Server\r\nrun_id:{}\r\nmaster_replid:{}\r\nmaster_replid2:{}\r\nmaster_repl_offset:{}\r\n",
+            self.run_id,
+            id(self.history.0),
+            id(self.history.1),
+            self.offset
+        );
         match self.follows {
             None => text.push_str("role:master\r\n"),
             Some(port) => text.push_str(&format!(
