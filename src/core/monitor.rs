@@ -83,9 +83,9 @@ impl Group {
 
     /// The longest wait between two attempts to connect.
     fn longest_wait(&self, which: &Which, cx: &Cx<'_>) -> Duration {
-        let usual = self.ping_period(cx);
+        let Some(instance) = self.get(which) else { return cx.shared.params.ping_period() };
+        let usual = self.ping_period(instance, cx);
         let usual = self.retry_pace(which, cx).map_or(usual, |pace| pace.min(usual));
-        let Some(instance) = self.get(which) else { return usual };
         let Some(data) = instance.data() else { return usual };
         if let Some(displaced) = data.displaced {
             return usual.min(super::role::pace(REBOOT_INFO, displaced.at, cx.now));
@@ -103,10 +103,11 @@ impl Group {
     }
 
     /// How often PING is sent: the quicker an instance is to count as down, the more often, and never less often than
-    /// Sentinel does.
-    fn ping_period(&self, cx: &Cx<'_>) -> Duration {
+    /// Sentinel does. Where nothing more is to be found out, as often as Sentinel does.
+    fn ping_period(&self, instance: &Instance, cx: &Cx<'_>) -> Duration {
         let down_after = self.options.down_after;
-        (down_after / 10).max(MIN_PING).min(down_after).min(cx.shared.params.ping_period())
+        let slowest = down_after.min(cx.shared.params.ping_period());
+        if instance.is_down() { slowest } else { (down_after / 10).max(MIN_PING).min(slowest) }
     }
 
     fn connect(&self, which: &Which, id: LinkId, channel: Channel, cx: &mut Cx<'_>) {
@@ -221,7 +222,7 @@ impl Group {
             return;
         }
         let rebooted = instance.data().is_some_and(|data| data.rebooted_at.is_some());
-        let usual = self.ping_period(cx);
+        let usual = self.ping_period(instance, cx);
         let ping_period = self.reboot_pace().filter(|_| rebooted).map_or(usual, |pace| pace.min(usual));
         let ping_due = link
             .ping_sent_at

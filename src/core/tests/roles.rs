@@ -262,3 +262,30 @@ fn a_replica_that_was_emptied_is_not_chosen_before_one_with_data() {
     world.run(2_000);
     assert!(world.saw("+switch-master mymaster 127.0.0.1 6379 127.0.0.1 6381"), "{:#?}", world.events);
 }
+
+#[test]
+fn what_is_down_is_not_tried_more_often_than_sentinel_does() {
+    let mut world = World::new(settings());
+    world.run(3_000);
+    world.kill(REPLICA_A);
+    world.run(2_000);
+    assert!(world.saw("+sdown slave 127.0.0.1:6380"));
+    world.connects.clear();
+    world.run(10_000);
+    assert!((9..=11).contains(&world.connects[&REPLICA_A]), "{:?}", world.connects);
+}
+
+#[test]
+fn after_a_reset_nothing_is_learnt_for_a_moment() {
+    let mut world = World::new(settings());
+    world.run(3_000);
+    let hello = format!("127.0.0.1,{PEER_A},{},0,mymaster,127.0.0.1,{PRIMARY},0", id('b'));
+    assert_eq!(world.ask(&["SENTINEL", "RESET", "mymaster"]), Reply::Int(1));
+    let peers = |world: &World| world.engine.snapshot().groups[0].known_sentinels.len();
+    world.run(90);
+    world.hear(&hello);
+    assert_eq!(peers(&world), 0);
+    world.run(20);
+    world.hear(&hello);
+    assert_eq!(peers(&world), 1);
+}
