@@ -212,6 +212,7 @@ impl Group {
         let Some(displaced) = &mut data.displaced else { return false };
         displaced.risen_at.get_or_insert(cx.now);
         let (before, now) = (displaced.history, data.history);
+        let no_attempt_since = cx.shared.current_epoch <= displaced.epoch;
         let heir = self.primary.data().filter(|data| !data.reborn).and_then(|data| data.history);
         let (Some(now), Some(heir)) = (now, heir) else { return false };
         let unmoved = before == Some(now.id);
@@ -223,6 +224,7 @@ impl Group {
             && !cx.shared.quirks.slow()
             && heard
             && self.failover.is_none()
+            && no_attempt_since
             && self.ballot.epoch <= self.config_epoch
             && self.primary_is_sane(cx)
     }

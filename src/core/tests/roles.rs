@@ -169,6 +169,15 @@ fn a_primary_by_a_later_switch_is_not_demoted_early() {
 }
 
 #[test]
+fn an_attempt_that_was_only_heard_of_is_waited_for() {
+    let mut world = failed_over();
+    world.hear_at(REPLICA_B, &format!("127.0.0.1,{PEER_A},{},2,mymaster,127.0.0.1,{REPLICA_A},1", id('b')));
+    world.revive(PRIMARY);
+    world.run(7_000);
+    assert_eq!(orders(&world, PRIMARY), 0);
+}
+
+#[test]
 fn no_old_primary_is_demoted_while_the_new_one_is_in_doubt() {
     let mut world = failed_over();
     world.fake(REPLICA_A).up = false;
