@@ -72,6 +72,8 @@ pub(crate) struct Link {
     pub(crate) ping_sent_at: Option<Time>,
     pub(crate) ok_at: Time,
     pub(crate) pong_at: Time,
+    /// Since when replies have come without a gap.
+    pub(crate) contact_since: Time,
 }
 
 impl Link {
@@ -89,6 +91,7 @@ impl Link {
             ping_sent_at: None,
             ok_at: now,
             pong_at: now,
+            contact_since: now,
         }
     }
 

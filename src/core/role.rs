@@ -221,12 +221,28 @@ impl Group {
             !link.disconnected() && cx.now.since(link.ok_at) <= cx.shared.params.ping_period() * 2
         });
         (unmoved || not_from_heir)
+            && self.in_touch_with_most(cx)
             && !cx.shared.quirks.slow()
             && heard
             && self.failover.is_none()
             && no_attempt_since
             && self.ballot.epoch <= self.config_epoch
             && self.primary_is_sane(cx)
+    }
+
+    /// Whether a majority of the daemons would have told this one of an attempt: each of them has answered without a gap
+    /// for longer than since its last hello, which is not old.
+    fn in_touch_with_most(&self, cx: &Cx<'_>) -> bool {
+        let (ping, publish) = (cx.shared.params.ping_period(), cx.shared.params.publish_period());
+        let in_touch = |instance: &&Instance| {
+            let (Some(link), Some(peer)) = (cx.shared.links.get(instance.link), instance.peer()) else {
+                return false;
+            };
+            cx.now.since(link.ok_at) <= ping * 2
+                && peer.hello_at > link.contact_since
+                && cx.now.since(peer.hello_at) <= publish * 2
+        };
+        1 + self.peers.values().filter(in_touch).count() >= self.majority()
     }
 
     /// Tells a displaced primary whom to follow, and cuts its clients; again and again, for a node that reads its data

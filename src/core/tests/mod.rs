@@ -320,6 +320,11 @@ impl World {
     /// The process at a port ends: its connections break.
     fn kill(&mut self, port: u16) {
         self.fakes.get_mut(&port).unwrap().up = false;
+        self.reset(port);
+    }
+
+    /// The connections to a port break.
+    fn reset(&mut self, port: u16) {
         self.break_connections(port);
         self.carry_out(Vec::new());
     }

@@ -14,6 +14,14 @@ fn failed_over() -> World {
     world
 }
 
+/// The peers' hellos about the switch.
+fn greet(world: &mut World) {
+    for (port, letter) in [(PEER_A, 'b'), (PEER_B, 'c')] {
+        let hello = format!("127.0.0.1,{port},{},1,mymaster,127.0.0.1,{REPLICA_A},1", id(letter));
+        world.hear_at(REPLICA_B, &hello);
+    }
+}
+
 fn orders(world: &World, port: u16) -> usize {
     let start = format!("{port}: SLAVEOF");
     world.sent.iter().filter(|line| line.starts_with(&start)).count()
@@ -85,6 +93,7 @@ fn a_refused_subscription_is_tried_each_second() {
 fn the_old_primary_is_demoted_at_its_first_sign_of_life() {
     let mut world = failed_over();
     world.run(5_000);
+    greet(&mut world);
     world.revive(PRIMARY);
     world.run(200);
     assert!(world.saw("+convert-to-slave slave 127.0.0.1:6379 127.0.0.1 6379 @ mymaster 127.0.0.1 6380"));
@@ -116,6 +125,7 @@ fn a_demotion_is_repeated_until_the_role_shows_it() {
     world.fake(PRIMARY).loading = true;
     world.fake(PRIMARY).run_id = id('d');
     world.fake(PRIMARY).history = ('d', '0');
+    greet(&mut world);
     world.revive(PRIMARY);
     world.run(3_000);
     assert!(orders(&world, PRIMARY) > 10, "{}", orders(&world, PRIMARY));
@@ -132,6 +142,7 @@ fn a_demotion_is_repeated_until_the_role_shows_it() {
 #[test]
 fn what_obeyed_once_is_then_given_the_time_that_sentinel_gives() {
     let mut world = failed_over();
+    greet(&mut world);
     world.revive(PRIMARY);
     world.run(500);
     assert_eq!(orders(&world, PRIMARY), 1);
@@ -163,6 +174,7 @@ fn a_primary_by_a_later_switch_is_not_demoted_early() {
     let heir = world.fake(REPLICA_A).history.0;
     world.fake(PRIMARY).run_id = id('d');
     world.fake(PRIMARY).history = ('d', heir);
+    greet(&mut world);
     world.revive(PRIMARY);
     world.run(7_000);
     assert_eq!(orders(&world, PRIMARY), 0);
@@ -171,10 +183,33 @@ fn a_primary_by_a_later_switch_is_not_demoted_early() {
 #[test]
 fn an_attempt_that_was_only_heard_of_is_waited_for() {
     let mut world = failed_over();
+    greet(&mut world);
     world.hear_at(REPLICA_B, &format!("127.0.0.1,{PEER_A},{},2,mymaster,127.0.0.1,{REPLICA_A},1", id('b')));
     world.revive(PRIMARY);
     world.run(7_000);
     assert_eq!(orders(&world, PRIMARY), 0);
+}
+
+/// A partition is over: the others may have had an election, and the old primary is heard sooner than they are.
+#[test]
+fn nobody_is_demoted_before_a_majority_was_heard_of_anew() {
+    let mut world = failed_over();
+    greet(&mut world);
+    for port in [PEER_A, PEER_B] {
+        world.fake(port).up = false;
+    }
+    world.run(600);
+    for port in [PEER_A, PEER_B] {
+        world.revive(port);
+    }
+    world.reset(PEER_A);
+    world.reset(PEER_B);
+    world.revive(PRIMARY);
+    world.run(1_000);
+    assert_eq!(orders(&world, PRIMARY), 0);
+    greet(&mut world);
+    world.run(500);
+    assert_eq!(orders(&world, PRIMARY), 1);
 }
 
 #[test]
@@ -182,6 +217,7 @@ fn no_old_primary_is_demoted_while_the_new_one_is_in_doubt() {
     let mut world = failed_over();
     world.fake(REPLICA_A).up = false;
     world.run(2_000);
+    greet(&mut world);
     world.revive(PRIMARY);
     world.run(7_000);
     assert_eq!(orders(&world, PRIMARY), 0);
