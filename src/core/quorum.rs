@@ -140,12 +140,14 @@ impl Group {
             let Some(instance) = self.peers.get(&name) else { continue };
             let (link, Some(peer)) = (instance.link, instance.peer()) else { continue };
             let Some(state) = cx.shared.links.get(link) else { continue };
-            if state.command.is_none() || state.pending() >= MAX_PENDING * state.users {
+            let Some(opened_at) = state.command.as_ref().map(|conn| conn.opened_at) else { continue };
+            if state.pending() >= MAX_PENDING * state.users {
                 continue;
             }
-            // While an answer is on its way a second question would bring nothing but a third.
-            let waits = peer.answered_at < peer.asked_at;
-            let gap = if peer.urgent && !waits && !cx.shared.quirks.slow() { MIN_ASK } else { period };
+            // A question on its way will be answered, however long that takes: one more gets no better answer, and two
+            // daemons that each ask whenever they are asked would do so as fast as they can.
+            let awaited = peer.asked_at.is_some_and(|at| at >= opened_at && peer.answered_at < Some(at));
+            let gap = if peer.urgent && !awaited && !cx.shared.quirks.slow() { MIN_ASK } else { period };
             if peer.asked_at.is_some_and(|at| !cx.due(at + gap, "ask")) {
                 continue;
             }

@@ -216,7 +216,10 @@ impl Group {
         let heir = self.primary.data().filter(|data| !data.reborn).and_then(|data| data.history);
         let (Some(now), Some(heir)) = (now, heir) else { return false };
         let unmoved = before == Some(now.id);
-        let not_from_heir = now.id != heir.id && now.previous != Some(heir.id);
+        // A process that was started anew has a history of its own, and perhaps its former one before that. One that
+        // followed anybody meanwhile was made a primary after that.
+        let followed_nobody = now.previous.is_none() || now.previous == before;
+        let not_from_heir = now.id != heir.id && followed_nobody;
         let heard = cx.shared.links.get(self.primary.link).is_some_and(|link| {
             !link.disconnected() && cx.now.since(link.ok_at) <= cx.shared.params.ping_period() * 2
         });
