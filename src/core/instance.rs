@@ -62,9 +62,6 @@ pub(crate) enum Reconf {
 pub(crate) struct Displaced {
     /// When it was displaced.
     pub(crate) at: Time,
-    /// The highest epoch that this daemon had heard of when the present primary took its place. A higher one since may
-    /// be that of an attempt that gave roles anew.
-    pub(crate) epoch: u64,
     /// The history that it was the primary of, if it ever told.
     pub(crate) history: Option<ReplId>,
     /// Since when it has been heard to call itself a primary all the same.

@@ -304,8 +304,7 @@ impl Group {
     /// Makes the instance at `to` the group's primary; all others become its replicas.
     pub(crate) fn switch(&mut self, to: Address, cx: &mut Cx<'_>, owners: &mut Owners) {
         let history = self.primary.data().and_then(|data| data.history).map(|history| history.id);
-        let displaced =
-            Displaced { at: cx.now, epoch: cx.shared.current_epoch, history, risen_at: None, told_at: None };
+        let displaced = Displaced { at: cx.now, history, risen_at: None, told_at: None };
         let known = self
             .replicas
             .values()
@@ -323,8 +322,7 @@ impl Group {
         for (address, displaced) in others {
             if let Some(key) = self.add_replica(address, cx, owners) {
                 if let Some(data) = self.replicas.get_mut(&key).and_then(Instance::data_mut) {
-                    let epoch = cx.shared.current_epoch;
-                    data.displaced = displaced.map(|displaced| Displaced { epoch, ..displaced });
+                    data.displaced = displaced;
                 }
                 cx.event(Level::Notice, "+slave", self, &Which::Replica(key), "");
             }

@@ -206,13 +206,14 @@ impl Group {
 
     /// Whether a displaced primary goes on as if nothing had happened: it is the process that it was, or one that did
     /// not become a primary by a later switch, which this daemon may not have heard of. Only then is there nothing to
-    /// wait for, and only while the primary that took its place is well and nobody has tried to replace that one.
+    /// wait for, and only while the primary that took its place is well and nobody has tried to replace that one: an
+    /// epoch beyond its own, though heard of before the switch was through, may be that of such an attempt (or of
+    /// another group's: then Sentinel's wait remains).
     fn rises_again(&mut self, name: &str, cx: &Cx<'_>) -> bool {
         let Some(data) = self.replicas.get_mut(name).and_then(Instance::data_mut) else { return false };
         let Some(displaced) = &mut data.displaced else { return false };
         displaced.risen_at.get_or_insert(cx.now);
         let (before, now) = (displaced.history, data.history);
-        let no_attempt_since = cx.shared.current_epoch <= displaced.epoch;
         let heir = self.primary.data().filter(|data| !data.reborn).and_then(|data| data.history);
         let (Some(now), Some(heir)) = (now, heir) else { return false };
         let unmoved = before == Some(now.id);
@@ -228,8 +229,7 @@ impl Group {
             && !cx.shared.quirks.slow()
             && heard
             && self.failover.is_none()
-            && no_attempt_since
-            && self.ballot.epoch <= self.config_epoch
+            && cx.shared.current_epoch.max(self.ballot.epoch) <= self.config_epoch
             && self.primary_is_sane(cx)
     }
 
