@@ -1,7 +1,7 @@
 //! Replication histories: which data a node holds, as far as its INFO tells.
 
 use super::group::{Group, Which};
-use super::instance::{Instance, Role};
+use super::instance::{Displaced, Instance, Role};
 use super::shared::Cx;
 use super::time::Time;
 
@@ -33,6 +33,22 @@ impl History {
     fn lacks(&self, replica: &Self) -> bool {
         let read_back = self.persistent && self.keys >= replica.keys;
         !self.continues(replica) && self.offset < replica.offset && !read_back
+    }
+}
+
+impl Displaced {
+    /// Whether its address is, by what it holds, still the primary that it was when `heir` took its place, or one that was
+    /// started anew and has followed nobody since. A replica that is made a primary begins a history of its own and
+    /// names the one that it goes on from, which tells before and after without a clock:
+    /// - the heir goes on from the very history that is still written here: it rose later;
+    /// - a history that goes on from none: this process never followed anybody, so nobody made it a primary;
+    /// - another process than before that goes on from what it had itself written: it read its own data back.
+    pub(crate) fn only_goes_on(&self, run_id: &str, now: &History, heir: &History) -> bool {
+        let still_written = heir.previous == Some(now.id);
+        let of_nobody = now.id != heir.id && now.previous.is_none();
+        let another_process = !self.run_id.is_empty() && self.run_id != run_id;
+        let own_data = another_process && now.previous.is_some() && now.previous == self.history;
+        still_written || of_nobody || own_data
     }
 }
 
@@ -132,6 +148,34 @@ mod tests {
             !History { previous: Some([1; 20]), ..history(2, 50, 0) }.lacks(&replica),
             "it goes on from it"
         );
+    }
+
+    #[test]
+    fn only_what_nobody_made_a_primary_since_goes_on() {
+        let displaced = Displaced {
+            at: Time::from_millis(1),
+            run_id: "a".to_owned(),
+            history: Some([1; 20]),
+            risen_at: None,
+            told_at: None,
+        };
+        let from = |id: u8, previous: u8| History { previous: Some([previous; 20]), ..history(id, 0, 0) };
+        let heir = from(2, 1);
+        assert!(displaced.only_goes_on("a", &history(1, 9, 9), &heir), "woken");
+        assert!(displaced.only_goes_on("a", &from(1, 8), &heir), "woken; it had risen before");
+        assert!(displaced.only_goes_on("b", &history(3, 0, 0), &heir), "started anew without data");
+        assert!(displaced.only_goes_on("b", &from(3, 1), &heir), "started anew with its data");
+        assert!(
+            !displaced.only_goes_on("a", &from(3, 1), &heir),
+            "the same process followed what had its data"
+        );
+        assert!(!displaced.only_goes_on("b", &from(3, 2), &heir), "it followed the heir");
+        assert!(!displaced.only_goes_on("b", &from(3, 8), &heir), "it followed a stranger");
+        assert!(!displaced.only_goes_on("a", &history(2, 0, 0), &heir), "it follows the heir");
+        let later = History { previous: None, ..heir };
+        assert!(!displaced.only_goes_on("a", &from(1, 8), &later), "who rose first is not known");
+        let met_late = Displaced { history: None, ..displaced };
+        assert!(!met_late.only_goes_on("b", &from(3, 1), &heir), "what it wrote is not known");
     }
 
     #[test]

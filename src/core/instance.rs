@@ -58,11 +58,13 @@ pub(crate) enum Reconf {
 }
 
 /// A primary that a switch of this process's life took the place of, and that has not been seen to obey since.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Displaced {
     /// When it was displaced.
     pub(crate) at: Time,
-    /// The history that it was the primary of, if it ever told.
+    /// The process that it was; empty where unknown.
+    pub(crate) run_id: String,
+    /// The history that it wrote as a primary, if it ever told.
     pub(crate) history: Option<ReplId>,
     /// Since when it has been heard to call itself a primary all the same.
     pub(crate) risen_at: Option<Time>,

@@ -89,7 +89,7 @@ impl Group {
         let usual = self.ping_period(instance, cx);
         let usual = self.retry_pace(which, cx).map_or(usual, |pace| pace.min(usual));
         let Some(data) = instance.data() else { return usual };
-        if let Some(displaced) = data.displaced {
+        if let Some(displaced) = &data.displaced {
             return usual.min(super::role::pace(REBOOT_INFO, displaced.at, cx.now));
         }
         if instance.kind == Kind::Primary {
@@ -193,7 +193,7 @@ impl Group {
             (cx.shared.params.min_link_reconnect_period(), half(self.options.down_after));
         let awaited = instance
             .data()
-            .and_then(|data| data.displaced)
+            .and_then(|data| data.displaced.as_ref())
             .is_some_and(|displaced| cx.now < displaced.at + AWAITED);
         let command = link.command.as_ref().and_then(|conn| {
             if awaited && conn.local.is_none() {

@@ -303,12 +303,18 @@ impl Group {
 
     /// Makes the instance at `to` the group's primary; all others become its replicas.
     pub(crate) fn switch(&mut self, to: Address, cx: &mut Cx<'_>, owners: &mut Owners) {
-        let history = self.primary.data().and_then(|data| data.history).map(|history| history.id);
-        let displaced = Displaced { at: cx.now, history, risen_at: None, told_at: None };
+        let reigned = self.primary.data().filter(|data| data.role == Role::Primary);
+        let displaced = Displaced {
+            at: cx.now,
+            run_id: self.primary.run_id.clone(),
+            history: reigned.and_then(|data| data.history).map(|history| history.id),
+            risen_at: None,
+            told_at: None,
+        };
         let known = self
             .replicas
             .values()
-            .map(|replica| (replica.address.clone(), replica.data().and_then(|data| data.displaced)));
+            .map(|replica| (replica.address.clone(), replica.data().and_then(|data| data.displaced.clone())));
         let old = self.primary.address.clone();
         let others: Vec<(Address, Option<Displaced>)> = known
             .chain((!old.same(&to)).then_some((old, Some(displaced))))

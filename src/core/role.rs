@@ -65,7 +65,7 @@ impl Group {
                 return Some(pace(first, failover.state_at, cx.now));
             }
         }
-        let risen_at = data.displaced.and_then(|displaced| displaced.risen_at)?;
+        let risen_at = data.displaced.as_ref().and_then(|displaced| displaced.risen_at)?;
         (data.role == Role::Primary).then(|| pace(DISPLACED_PACE, risen_at, cx.now))
     }
 
@@ -204,27 +204,23 @@ impl Group {
         }
     }
 
-    /// Whether a displaced primary goes on as if nothing had happened: it is the process that it was, or one that did
-    /// not become a primary by a later switch, which this daemon may not have heard of. Only then is there nothing to
-    /// wait for, and only while the primary that took its place is well and nobody has tried to replace that one: an
-    /// epoch beyond its own, though heard of before the switch was through, may be that of such an attempt (or of
-    /// another group's: then Sentinel's wait remains).
+    /// Whether a displaced primary goes on as if nothing had happened, and did not become a primary by a later switch,
+    /// which this daemon may not have heard of. Only then is there nothing to wait for, and only while the primary that
+    /// took its place is well and nobody has tried to replace that one: an epoch beyond its own, though heard of before
+    /// the switch was through, may be that of such an attempt (or of another group's: then Sentinel's wait remains).
     fn rises_again(&mut self, name: &str, cx: &Cx<'_>) -> bool {
-        let Some(data) = self.replicas.get_mut(name).and_then(Instance::data_mut) else { return false };
+        let Some(instance) = self.replicas.get_mut(name) else { return false };
+        let run_id = instance.run_id.clone();
+        let Some(data) = instance.data_mut() else { return false };
+        let now = data.history;
         let Some(displaced) = &mut data.displaced else { return false };
         displaced.risen_at.get_or_insert(cx.now);
-        let (before, now) = (displaced.history, data.history);
         let heir = self.primary.data().filter(|data| !data.reborn).and_then(|data| data.history);
         let (Some(now), Some(heir)) = (now, heir) else { return false };
-        let unmoved = before == Some(now.id);
-        // A process that was started anew has a history of its own, and perhaps its former one before that. One that
-        // followed anybody meanwhile was made a primary after that.
-        let followed_nobody = now.previous.is_none() || now.previous == before;
-        let not_from_heir = now.id != heir.id && followed_nobody;
         let heard = cx.shared.links.get(self.primary.link).is_some_and(|link| {
             !link.disconnected() && cx.now.since(link.ok_at) <= cx.shared.params.ping_period() * 2
         });
-        (unmoved || not_from_heir)
+        displaced.only_goes_on(&run_id, &now, &heir)
             && self.in_touch_with_most(cx)
             && !cx.shared.quirks.slow()
             && heard
@@ -256,7 +252,7 @@ impl Group {
         let Some(pace) = self.get(&which).and_then(|instance| self.watch_pace(instance, cx)) else {
             return;
         };
-        let displaced = self.get(&which).and_then(Instance::data).and_then(|data| data.displaced);
+        let displaced = self.get(&which).and_then(Instance::data).and_then(|data| data.displaced.as_ref());
         let told_at = displaced.and_then(|displaced| displaced.told_at);
         if told_at.is_some_and(|at| cx.now < at + pace) || !self.reconfigure(&which, Some(&target), cx) {
             return;
