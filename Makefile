@@ -13,6 +13,10 @@ REPEAT ?= 1
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := requests replies info hello config
 
+# The tests' daemons and data nodes sync many small files: in memory where there is room, so that a slow disk, busy with
+# what was just compiled, is not all that they show.
+MEMORY := $(shell df --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 > 2000000 { print "TMPDIR=/dev/shm" }')
+
 PREFIX ?= /usr/local
 DESTDIR ?=
 BIN := $(DESTDIR)$(PREFIX)/bin
@@ -61,15 +65,15 @@ simulation: ## seeded runs of several cores in a virtual world
 	$(CARGO) test --profile sim $(FEATURES) --test simulation --test mistakes
 
 real: build ## against real redis-server, redis-sentinel and exporters
-	$(CARGO) test $(FEATURES) --test real -- --test-threads $(TEST_THREADS)
-	$(CARGO) test $(FEATURES) --test demo --test process --test rewrite
+	$(MEMORY) $(CARGO) test $(FEATURES) --test real -- --test-threads $(TEST_THREADS)
+	$(MEMORY) $(CARGO) test $(FEATURES) --test demo --test process --test rewrite
 
 fleets: build ## several kinds of daemons, hosts that lose each other, faults in a row; takes root
-	$(CARGO) test $(FEATURES) --test fleets -- --test-threads $(TEST_THREADS)
+	$(MEMORY) $(CARGO) test $(FEATURES) --test fleets -- --test-threads $(TEST_THREADS)
 
 clients: build ## client libraries of five languages through failovers
 	tests/clients/prepare
-	$(CARGO) test $(FEATURES) --test clients -- --test-threads 1
+	$(MEMORY) $(CARGO) test $(FEATURES) --test clients -- --test-threads 1
 
 conformance: build ## Redis's own Tcl suite, plain and TLS; REPEAT=5 for five in a row
 	REPEAT=$(REPEAT) tests/conformance/run
