@@ -419,6 +419,9 @@ impl Group {
             self.undo(cx);
             return false;
         }
+        if self.is_promoted(cx) {
+            return true;
+        }
         let Some(report) = self.report(Who::Primary, cx) else { return false };
         let Some(switchover) = self.switchover_mut() else { return false };
         if report.role == Role::Primary {
@@ -442,6 +445,24 @@ impl Group {
             cx.wake_at(cx.now + RESTORE_AGAIN, "restore again");
         }
         false
+    }
+
+    /// The candidate is a primary after all, and the old one was not yet told to be one again: on to the commit. Two of
+    /// them would be worse than a late one.
+    fn is_promoted(&mut self, cx: &mut Cx<'_>) -> bool {
+        let Some(which) = self.which(Who::Candidate).filter(|_| !self.gone(Who::Candidate)) else {
+            return false;
+        };
+        let says = self.get(&which).and_then(Instance::data).map(|data| data.role);
+        let untold = self.switchover().is_some_and(|switchover| switchover.asked == 0);
+        if !untold || says != Some(Role::Primary) {
+            return false;
+        }
+        self.go(Step::Promote, cx);
+        self.enter(State::WaitPromotion, cx);
+        self.ask_role(&which, cx);
+        self.ask_how_far(Who::Candidate, cx);
+        true
     }
 
     /// Writes go on at the primary; nothing was moved, or nothing more can be done about it.

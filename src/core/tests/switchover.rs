@@ -243,6 +243,28 @@ fn the_primary_gets_its_role_back_when_the_candidate_dies() {
 }
 
 #[test]
+fn a_candidate_that_is_a_primary_after_all_goes_on_to_the_commit() {
+    let mut world = ready();
+    // It takes the promotion and is away before it says so; nor does the old primary answer when it is to be one again.
+    world.fake(REPLICA_B).dies_of = Some("SLAVEOF");
+    start(&mut world);
+    world.run(500);
+    assert_eq!(world.fake(PRIMARY).follows, Some(REPLICA_B));
+    world.kill(PRIMARY);
+    world.run(2_000);
+    assert!(!world.saw("-failover-abort-slave-timeout"), "{:#?}", world.events);
+    let fake = world.fake(REPLICA_B);
+    (fake.follows, fake.dies_of) = (None, None);
+    world.revive(REPLICA_B);
+    world.run(1_000);
+    assert!(world.saw("+promoted-slave slave 127.0.0.1:6381"), "{:#?}", world.events);
+    world.revive(PRIMARY);
+    world.run(5_000);
+    assert!(!world.sent.iter().any(|line| line == "6379: SLAVEOF NO ONE"), "{:#?}", world.sent);
+    assert!(world.saw("+switch-master mymaster 127.0.0.1 6379 127.0.0.1 6381"), "{:#?}", world.events);
+}
+
+#[test]
 fn a_promotion_is_told_again_over_a_new_connection() {
     let mut settings = settings();
     settings.groups[0].down_after = Duration::from_millis(5_000);
