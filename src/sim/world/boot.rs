@@ -115,11 +115,15 @@ impl World {
         self.drive(daemon, inputs);
     }
 
-    /// An older file, or the first one, comes in place of the last. What a majority forgets is lost, so that this
-    /// happens to fewer daemons than that.
-    fn touch_file(&mut self, daemon: DaemonId, file: File) {
+    /// Whether a daemon may be made to forget. What a majority forgets is lost, so that it happens to fewer than that.
+    pub(super) fn may_forget(&self, daemon: DaemonId) -> bool {
         let few = (self.plan.daemons - 1) / 2;
-        if file == File::Kept || (!self.forgetful.contains(&daemon) && self.forgetful.len() >= few) {
+        self.forgetful.contains(&daemon) || self.forgetful.len() < few
+    }
+
+    /// An older file, or the first one, comes in place of the last.
+    fn touch_file(&mut self, daemon: DaemonId, file: File) {
+        if file == File::Kept || !self.may_forget(daemon) {
             return;
         }
         let written = self.written_settings(daemon);

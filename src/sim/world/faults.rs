@@ -132,6 +132,10 @@ impl World {
                 self.command(daemon, &["SENTINEL", "RESET", &name]);
             }
             What::Remove { daemon, group, lasts } => {
+                if !self.may_forget(daemon) {
+                    return;
+                }
+                self.forgetful.insert(daemon);
                 let name = self.plan.groups[group].name.clone();
                 self.removed.insert((daemon, group));
                 self.command(daemon, &["SENTINEL", "REMOVE", &name]);

@@ -188,7 +188,7 @@ pub(crate) struct World {
     writes: Writes,
     /// Data nodes that are dead for good.
     buried: BTreeSet<usize>,
-    /// Daemons that started from a file that was not their last.
+    /// Daemons that started from a file that was not their last, or were told to forget a group.
     forgetful: BTreeSet<usize>,
     /// Groups that a daemon was told to forget for a while.
     removed: BTreeSet<(usize, usize)>,
