@@ -1,7 +1,7 @@
 //! Nothing is left behind, also when the run is interrupted.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process;
 use std::thread;
 
@@ -21,7 +21,13 @@ pub(crate) struct Guard {
 impl Guard {
     /// Begins to watch for signals, and raises the number of descriptors that this process and its children may open.
     pub(crate) fn new() -> Self {
-        let dir = TempDir::with_prefix("vedette-table").unwrap();
+        // The disk is another one's business: a daemon that waits for it does so for as long as the others do.
+        let memory = Path::new("/dev/shm");
+        let dir = if memory.is_dir() {
+            TempDir::with_prefix_in("vedette-table", memory).unwrap()
+        } else {
+            TempDir::with_prefix("vedette-table").unwrap()
+        };
         tempfile::env::override_temp_dir(dir.path()).unwrap();
         let path = dir.path().to_owned();
         thread::spawn(move || {
