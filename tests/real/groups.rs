@@ -5,8 +5,6 @@ use super::support::fake::{FakeRole, State};
 use super::support::sentinel::SentinelSpec;
 use super::support::{FakeFleet, Program, Sentinel, poll};
 
-const GROUPS: usize = 10;
-
 /// A fleet of Sentinels over all groups, settled.
 fn watch(fleet: &FakeFleet, program: &Program) -> Vec<Sentinel> {
     let spec = SentinelSpec {
@@ -29,10 +27,10 @@ fn watch(fleet: &FakeFleet, program: &Program) -> Vec<Sentinel> {
     sentinels
 }
 
-fn all_primaries_are_lost_at_once(program: &Program) {
-    let fleet = FakeFleet::start(GROUPS, 2);
+fn all_primaries_are_lost_at_once(program: &Program, groups: usize) {
+    let fleet = FakeFleet::start(groups, 2);
     let sentinels = watch(&fleet, program);
-    for group in 0..GROUPS {
+    for group in 0..groups {
         fleet.put(group, 0, State::Down);
     }
     let follows = |group, node, primary| {
@@ -43,7 +41,7 @@ fn all_primaries_are_lost_at_once(program: &Program) {
         });
     };
     let mut promoted = Vec::new();
-    for group in 0..GROUPS {
+    for group in 0..groups {
         let name = FakeFleet::name(group);
         let new = poll("the Sentinels agree on a replica", || {
             let mut addresses: Vec<_> = sentinels.iter().map(|sentinel| sentinel.address(&name)).collect();
@@ -61,7 +59,7 @@ fn all_primaries_are_lost_at_once(program: &Program) {
         follows(group, 3 - new, new);
         promoted.push(new);
     }
-    for group in 0..GROUPS {
+    for group in 0..groups {
         fleet.put(group, 0, State::Up);
     }
     promoted.iter().enumerate().for_each(|(group, new)| follows(group, 0, *new));
@@ -69,10 +67,47 @@ fn all_primaries_are_lost_at_once(program: &Program) {
 
 #[test]
 fn all_groups_are_failed_over_by_redis_sentinel() {
-    all_primaries_are_lost_at_once(&Program::genuine());
+    all_primaries_are_lost_at_once(&Program::genuine(), 10);
+}
+
+/// With so many at once the elections of one group are under way while others begin theirs.
+#[test]
+fn a_hundred_groups_are_failed_over() {
+    all_primaries_are_lost_at_once(&Program::subject(), 100);
 }
 
 #[test]
-fn all_groups_are_failed_over() {
-    all_primaries_are_lost_at_once(&Program::subject());
+fn one_daemon_watches_a_thousand_groups() {
+    const GROUPS: usize = 1000;
+    let fleet = FakeFleet::start(GROUPS, 1);
+    let spec =
+        SentinelSpec { lines: fleet.lines(1, &["down-after-milliseconds 10000"]), ..SentinelSpec::default() };
+    let mut sentinel = Sentinel::start(&spec);
+    let known = |sentinel: &Sentinel| {
+        poll("all replicas are known", || {
+            let info = sentinel.call(&["INFO", "sentinel"]).text();
+            match info.matches("status=ok").count().min(info.matches("slaves=1,").count()) {
+                GROUPS => Ok(()),
+                fewer => Err(fewer),
+            }
+        });
+    };
+    known(&sentinel);
+    for group in [0, 499, 999] {
+        fleet.put(group, 0, State::Down);
+    }
+    for group in [0, 499, 999] {
+        let new = fleet.address(group, 1);
+        poll("the replica is the primary", || match sentinel.address(&FakeFleet::name(group)) {
+            Some((ip, port)) if ip == new.ip().to_string() && port == new.port() => Ok(()),
+            other => Err(other),
+        });
+        assert_eq!(fleet.role(group, 1), FakeRole::Primary);
+    }
+    // Two thousand changes and more, in a few writes.
+    let saves = sentinel.log().matches("Sentinel new configuration saved on disk").count();
+    assert!((1..200).contains(&saves), "{saves} writes");
+    sentinel.terminate();
+    sentinel.restart();
+    known(&sentinel);
 }
