@@ -9,7 +9,7 @@ use super::support::{FakeFleet, Program, Sentinel, poll};
 fn watch(fleet: &FakeFleet, program: &Program) -> Vec<Sentinel> {
     let spec = SentinelSpec {
         program: program.clone(),
-        lines: fleet.lines(2, &["down-after-milliseconds 1000", "failover-timeout 10000"]),
+        lines: fleet.lines(2, &["down-after-milliseconds 5000", "failover-timeout 20000"]),
         ..SentinelSpec::default()
     };
     let sentinels: Vec<Sentinel> = (0..3).map(|_| Sentinel::start(&spec)).collect();
@@ -27,42 +27,44 @@ fn watch(fleet: &FakeFleet, program: &Program) -> Vec<Sentinel> {
     sentinels
 }
 
+/// Waits until all agree about a group: every Sentinel names one node, that one says that it is a primary, and the others
+/// of `nodes` follow it. Which node it is.
+fn settled(fleet: &FakeFleet, sentinels: &[Sentinel], group: usize, nodes: &[usize]) -> usize {
+    let name = FakeFleet::name(group);
+    poll("the Sentinels and the nodes agree", || {
+        let named: Vec<_> = sentinels.iter().map(|sentinel| sentinel.address(&name)).collect();
+        let roles: Vec<FakeRole> = nodes.iter().map(|node| fleet.role(group, *node)).collect();
+        let agreed = nodes.iter().copied().find(|primary| {
+            let address = fleet.address(group, *primary);
+            let place = Some((address.ip().to_string(), address.port()));
+            named.iter().all(|one| *one == place)
+                && nodes.iter().zip(&roles).all(|(node, role)| match role {
+                    FakeRole::Primary => node == primary,
+                    FakeRole::Replica(of) => node != primary && *of == address,
+                })
+        });
+        agreed.ok_or_else(|| format!("{name}: {named:?} {roles:?}"))
+    })
+}
+
 fn all_primaries_are_lost_at_once(program: &Program, groups: usize) {
     let fleet = FakeFleet::start(groups, 2);
     let sentinels = watch(&fleet, program);
-    for group in 0..groups {
-        fleet.put(group, 0, State::Down);
+    // Whatever is a primary at this moment, for every group in the same breath.
+    let lost: Vec<usize> = (0..groups).map(|group| settled(&fleet, &sentinels, group, &[0, 1, 2])).collect();
+    for (group, node) in lost.iter().enumerate() {
+        fleet.put(group, *node, State::Down);
     }
-    let follows = |group, node, primary| {
-        let expected = FakeRole::Replica(fleet.address(group, primary));
-        poll("it is a replica of the new primary", || match fleet.role(group, node) {
-            role if role == expected => Ok(()),
-            role => Err(role),
-        });
-    };
-    let mut promoted = Vec::new();
-    for group in 0..groups {
-        let name = FakeFleet::name(group);
-        let new = poll("the Sentinels agree on a replica", || {
-            let mut addresses: Vec<_> = sentinels.iter().map(|sentinel| sentinel.address(&name)).collect();
-            addresses.dedup();
-            let place = |node| {
-                let address = fleet.address(group, node);
-                Some((address.ip().to_string(), address.port()))
-            };
-            match addresses.as_slice() {
-                [one] => (1..3).find(|node| place(*node) == *one).ok_or_else(|| addresses.clone()),
-                _ => Err(addresses.clone()),
-            }
-        });
-        assert_eq!(fleet.role(group, new), FakeRole::Primary);
-        follows(group, 3 - new, new);
-        promoted.push(new);
+    for (group, node) in lost.iter().enumerate() {
+        let left: Vec<usize> = (0..3).filter(|other| other != node).collect();
+        settled(&fleet, &sentinels, group, &left);
     }
-    for group in 0..groups {
-        fleet.put(group, 0, State::Up);
+    for (group, node) in lost.iter().enumerate() {
+        fleet.put(group, *node, State::Up);
     }
-    promoted.iter().enumerate().for_each(|(group, new)| follows(group, 0, *new));
+    (0..groups).for_each(|group| {
+        settled(&fleet, &sentinels, group, &[0, 1, 2]);
+    });
 }
 
 #[test]
