@@ -96,6 +96,8 @@ impl Engine {
             crash_after_election: false,
             crash_after_promotion: false,
             judge_after: Time::ZERO,
+            heard: Time::ZERO,
+            unheard: BTreeSet::new(),
             touched: BTreeSet::new(),
             index: Index::default(),
             wave: Wave::new(epoch),
@@ -161,7 +163,12 @@ impl Engine {
     pub fn handle(&mut self, input: Input, now: Time, out: &mut Actions) {
         self.notice_delay(now, out);
         match input {
-            Input::Timer => {}
+            Input::Timer { heard } => {
+                self.shared.heard = heard;
+                self.shared.touched.append(&mut self.shared.unheard);
+            }
+            Input::Waiting { conn } => self.shared.links.wait(conn, now),
+            Input::Begun { conn } => self.begun(conn, now),
             Input::Connected { conn, local } => self.connected(conn, local),
             Input::Disconnected { conn, error, refused } => {
                 self.disconnected(conn, &error, refused, now, out);
@@ -227,7 +234,7 @@ impl Engine {
                 Key::Group(id) => {
                     self.shared.touched.insert(id);
                 }
-                Key::Tilt | Key::Scripts => {}
+                Key::Tilt | Key::Scripts | Key::Heard => {}
                 Key::Save => {
                     let (mut cx, _) = self.split(now, out);
                     cx.save();
@@ -257,6 +264,8 @@ impl Engine {
         super::scripts::run(&mut cx);
         let wake = cx.wake;
         self.timers.set(Key::Scripts, wake);
+        let unheard = !self.shared.unheard.is_empty();
+        self.timers.set(Key::Heard, unheard.then_some((now, "hear")));
     }
 
     /// Nothing is due and nothing was touched, as after most queries.

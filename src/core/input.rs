@@ -5,13 +5,28 @@ use std::net::IpAddr;
 use bytes::Bytes;
 
 use super::ids::{CheckId, ClientId, ConnId, GroupName, JobId, ResolveId, SaveNo};
+use super::time::Time;
 use crate::resp::Reply;
 
 /// A fact from outside.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
     /// Time has passed: the deadline of [`crate::core::Engine::next_deadline`] may be over. Harmless at any time.
-    Timer,
+    Timer {
+        /// What had reached the process by then has been handed over. Nobody is called down for a silence that ended
+        /// later: the answer may lie in a socket that had no turn yet.
+        heard: Time,
+    },
+    /// A connection that was asked for has to wait before it is begun, for many others were asked for before it.
+    Waiting {
+        /// Which one.
+        conn: ConnId,
+    },
+    /// A connection that had to wait begins.
+    Begun {
+        /// Which one.
+        conn: ConnId,
+    },
     /// A connection that [`super::Action::Connect`] asked for stands.
     Connected {
         /// Which one.

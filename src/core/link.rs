@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::group::GroupId;
 use super::ids::ConnId;
@@ -11,6 +12,9 @@ use super::time::Time;
 
 /// Most requests without a reply on a command connection, times the groups that share it (Sentinel's limit).
 pub(crate) const MAX_PENDING: usize = 100;
+
+/// Waits of connections that were not begun put the moment at which an instance counts as down off by no more than this.
+const MAX_HELD: Duration = Duration::from_secs(10);
 
 /// Name of a link inside the core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +53,8 @@ pub(crate) enum Channel {
 pub(crate) struct Conn {
     pub(crate) id: ConnId,
     pub(crate) opened_at: Time,
+    /// It was asked for and had to wait since then; it is not begun yet.
+    pub(crate) waits_since: Option<Time>,
     pub(crate) local: Option<IpAddr>,
     pub(crate) pending: VecDeque<Tag>,
 }
@@ -74,6 +80,8 @@ pub(crate) struct Link {
     pub(crate) pong_at: Time,
     /// Since when replies have come without a gap.
     pub(crate) contact_since: Time,
+    /// How long its command connections waited to be begun since the last acceptable reply.
+    held: Duration,
 }
 
 impl Link {
@@ -92,6 +100,7 @@ impl Link {
             ok_at: now,
             pong_at: now,
             contact_since: now,
+            held: Duration::ZERO,
         }
     }
 
@@ -137,11 +146,31 @@ impl Link {
         self.ping_sent_at = None;
         self.ok_at = now;
         self.pong_at = now;
+        self.held = Duration::ZERO;
+    }
+
+    /// An acceptable reply to a PING.
+    pub(crate) const fn ok(&mut self, now: Time) {
+        self.ok_at = now;
+        self.owed_since = None;
+        self.held = Duration::ZERO;
+    }
+
+    /// The command connection is not begun yet.
+    pub(crate) fn waits(&self) -> bool {
+        self.command.as_ref().is_some_and(|conn| conn.waits_since.is_some())
     }
 
     /// Since when nothing acceptable has come although it was due.
     pub(crate) fn silent_since(&self) -> Option<Time> {
         self.owed_since.or_else(|| self.disconnected().then_some(self.ok_at))
+    }
+
+    /// How much of the silence is this process's own: a connection that waits to be begun can hear nothing.
+    pub(crate) fn held(&self, now: Time) -> Duration {
+        let waits_since = self.command.as_ref().and_then(|conn| conn.waits_since);
+        let waits = waits_since.map_or(Duration::ZERO, |since| now.since(since));
+        (self.held + waits).min(MAX_HELD)
     }
 }
 
@@ -175,9 +204,33 @@ impl Links {
         let link = self.links.get_mut(&id)?;
         self.next_conn += 1;
         let conn = ConnId(self.next_conn);
-        *link.slot(channel) = Some(Conn { id: conn, opened_at: now, local: None, pending: VecDeque::new() });
+        let pending = VecDeque::new();
+        *link.slot(channel) =
+            Some(Conn { id: conn, opened_at: now, waits_since: None, local: None, pending });
         self.by_conn.insert(conn, (id, channel));
         Some(conn)
+    }
+
+    /// A connection has to wait before it is begun.
+    pub(crate) fn wait(&mut self, conn: ConnId, now: Time) {
+        if let Some(conn) = self.conn_mut(conn) {
+            conn.waits_since = Some(now);
+        }
+    }
+
+    /// A connection that had to wait begins.
+    pub(crate) fn begun(&mut self, conn: ConnId, now: Time) {
+        let waits_since = self.conn_mut(conn).and_then(|conn| conn.waits_since.take());
+        if let (Some(since), Some((id, Channel::Command))) = (waits_since, self.find(conn))
+            && let Some(link) = self.links.get_mut(&id)
+        {
+            link.held += now.since(since);
+        }
+    }
+
+    fn conn_mut(&mut self, conn: ConnId) -> Option<&mut Conn> {
+        let (id, channel) = self.find(conn)?;
+        self.links.get_mut(&id)?.slot(channel).as_mut()
     }
 
     /// A connection has ended by itself, or could not be made; its link and place.

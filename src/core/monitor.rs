@@ -195,7 +195,7 @@ impl Group {
             .data()
             .and_then(|data| data.displaced.as_ref())
             .is_some_and(|displaced| cx.now < displaced.at + AWAITED);
-        let command = link.command.as_ref().and_then(|conn| {
+        let command = link.command.as_ref().filter(|conn| conn.waits_since.is_none()).and_then(|conn| {
             if awaited && conn.local.is_none() {
                 return Some((conn.id, conn.opened_at + NO_CONNECTION));
             }
@@ -220,7 +220,7 @@ impl Group {
         let Some(instance) = self.get(which) else { return };
         let id = instance.link;
         let Some(link) = cx.shared.links.get(id) else { return };
-        if link.command.is_none() || link.pending() >= MAX_PENDING * link.users {
+        if link.command.is_none() || link.waits() || link.pending() >= MAX_PENDING * link.users {
             return;
         }
         let rebooted = instance.data().is_some_and(|data| data.rebooted_at.is_some());
@@ -305,7 +305,9 @@ impl Group {
         let Some(instance) = self.get(which) else { return };
         let Some(link) = cx.shared.links.get(instance.link) else { return };
         let mut deadlines = Vec::with_capacity(3);
-        deadlines.extend(link.silent_since().map(|since| since + down_after));
+        // What is down stays so while it is sought anew.
+        let held = if instance.is_down() { Duration::ZERO } else { link.held(cx.now) };
+        deadlines.extend(link.silent_since().map(|since| since + down_after + held));
         if let Some(data) = instance.data()
             && instance.kind == Kind::Primary
         {
@@ -317,9 +319,13 @@ impl Group {
             }
         }
         let first = deadlines.into_iter().min();
-        let down = first.is_some_and(|at| cx.due(at, "down-after"))
-            || (*which == Which::Primary && self.fast.down());
+        let fast = *which == Which::Primary && self.fast.down();
+        let down = first.is_some_and(|at| cx.due(at, "down-after")) || fast;
         if down && !instance.is_down() {
+            if !fast && first.is_some_and(|at| at > cx.shared.heard) {
+                cx.shared.unheard.insert(self.id);
+                return;
+            }
             if !cx.due(cx.shared.judge_after, "held up") {
                 return;
             }
@@ -371,8 +377,7 @@ impl Group {
             }
             state.pong_at = cx.now;
             if acceptable {
-                state.ok_at = cx.now;
-                state.owed_since = None;
+                state.ok(cx.now);
             }
         }
         if down {

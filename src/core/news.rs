@@ -22,6 +22,14 @@ impl Engine {
         self.touch(id);
     }
 
+    /// A connection that had to wait begins: the requests that were kept back follow.
+    pub(super) fn begun(&mut self, conn: ConnId, now: Time) {
+        self.shared.links.begun(conn, now);
+        if let Some((id, _)) = self.shared.links.find(conn) {
+            self.touch(id);
+        }
+    }
+
     pub(super) fn disconnected(
         &mut self,
         conn: ConnId,

@@ -68,6 +68,10 @@ pub(crate) struct Shared {
     pub(crate) crash_after_promotion: bool,
     /// The process was just held up: replies that wait in its sockets are read before anything is called down.
     pub(crate) judge_after: Time,
+    /// What had reached the process by then has been handed over.
+    pub(crate) heard: Time,
+    /// Groups in which somebody may be down once more has been handed over.
+    pub(crate) unheard: BTreeSet<GroupId>,
     /// Groups to look at again before the input is done with.
     pub(crate) touched: BTreeSet<GroupId>,
     /// The groups by their names and, as far as peers have asked, their primaries' addresses.

@@ -12,6 +12,8 @@ pub(crate) enum Key {
     Tilt,
     /// A save that failed is tried again.
     Save,
+    /// What has come in must be handed over before somebody is called down.
+    Heard,
     /// Script queue.
     Scripts,
     /// All that a group waits for.

@@ -121,7 +121,7 @@ impl World {
         let mut left = MANY;
         while let Some((at, why)) = self.engine.next_deadline().filter(|(at, _)| *at <= end) {
             self.now = self.now.max(at);
-            self.handle(Input::Timer);
+            self.handle(Input::Timer { heard: self.now });
             left -= 1;
             assert!(left > 0, "no end of {why}");
         }

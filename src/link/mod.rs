@@ -123,13 +123,14 @@ impl Links {
         self.pace(conn, (ip, port).into());
     }
 
-    /// Begin a connection whose turn has come, unless it was closed meanwhile.
-    fn begin(&self, conn: ConnId, addr: SocketAddr) {
+    /// Begin a connection whose turn has come, unless it was closed meanwhile; whether it was begun.
+    fn begin(&self, conn: ConnId, addr: SocketAddr) -> bool {
         let mut open = self.shared.open.borrow_mut();
-        let Some(entry) = open.get_mut(&conn) else { return };
+        let Some(entry) = open.get_mut(&conn) else { return false };
         let config = self.shared.config.borrow().clone();
         let task = task::run(self.clone(), conn, addr, config, entry.outbox.clone());
         entry.task = Some(tokio::task::spawn_local(task).abort_handle());
+        true
     }
 
     /// Queue a request. One for a connection that has ended is dropped: the core hears of the end.

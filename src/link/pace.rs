@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use super::Links;
+use crate::core::Input;
 use crate::core::ids::ConnId;
 
 /// Connections that are begun before everybody else has had a turn.
@@ -31,6 +32,7 @@ impl Links {
             self.begin(conn, addr);
         } else {
             pace.waiting.borrow_mut().push_back((conn, addr));
+            (self.shared.deliver)(Input::Waiting { conn });
         }
     }
 
@@ -45,7 +47,9 @@ impl Links {
                 let next = pace.waiting.borrow_mut().pop_front();
                 let Some((conn, addr)) = next else { break };
                 pace.begun.set(pace.begun.get() + 1);
-                self.begin(conn, addr);
+                if self.begin(conn, addr) {
+                    (self.shared.deliver)(Input::Begun { conn });
+                }
             }
             if pace.begun.get() == 0 {
                 return;

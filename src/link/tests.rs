@@ -361,3 +361,37 @@ async fn a_real_data_node_is_asked_over_tls_with_certificates_of_both_versions()
         .await;
     }
 }
+
+#[tokio::test]
+async fn many_at_once_wait_and_tell_so() {
+    const MANY: u64 = 40;
+    local(async {
+        let (listener, port) = listener().await;
+        let (links, mut news) = links(LinkConfig::default());
+        (0..MANY).for_each(|n| links.connect(ConnId(n), LOCAL, port, LinkRole::DataCommand));
+        let mut waiting = Vec::new();
+        while let Ok(Input::Waiting { conn }) = news.try_recv() {
+            waiting.push(conn);
+        }
+        assert!(!waiting.is_empty() && waiting.len() < 40, "{waiting:?}");
+        // One that was given up never begins.
+        let gone = waiting.remove(0);
+        links.close(gone);
+        let (mut begun, mut stand, mut nodes) = (Vec::new(), 0, Vec::new());
+        while stand < MANY - 1 {
+            tokio::select! {
+                node = listener.accept() => nodes.push(node.unwrap()),
+                input = news.recv() => match input.unwrap() {
+                    Input::Begun { conn } => begun.push(conn),
+                    Input::Connected { conn, .. } => {
+                        assert!(begun.contains(&conn) || !waiting.contains(&conn), "{conn:?}");
+                        stand += 1;
+                    }
+                    other => panic!("{other:?}"),
+                },
+            }
+        }
+        assert_eq!(begun, waiting);
+    })
+    .await;
+}

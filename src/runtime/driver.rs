@@ -122,8 +122,9 @@ impl Driver {
             while let Some(driver) = me.upgrade() {
                 driver.timer.due(driver.clock, || driver.deadline()).await;
                 // One more turn: what already lies in the sockets is older than the deadline.
+                let heard = driver.clock.now();
                 tokio::task::yield_now().await;
-                driver.handle(Input::Timer);
+                driver.handle(Input::Timer { heard });
                 if driver.deadline().is_some_and(|next| next <= driver.clock.now()) {
                     // More work than time: the others get at least this much.
                     tokio::time::sleep(BREATH).await;

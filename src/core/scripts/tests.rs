@@ -29,7 +29,7 @@ impl Desk {
         let (at, _) = self.engine.next_deadline()?;
         let waited = at.millis_since(self.now);
         self.now = at;
-        self.handle(Input::Timer);
+        self.handle(Input::Timer { heard: self.now });
         Some(waited)
     }
 
@@ -51,7 +51,7 @@ impl Desk {
     /// Queues one, starts it and gives it a pid.
     fn run(&mut self, path: &str) -> JobId {
         self.queue(path);
-        self.handle(Input::Timer);
+        self.handle(Input::Timer { heard: self.now });
         let job = self.started()[0].0;
         self.handle(Input::ScriptStarted { job, pid: Some(42) });
         job
@@ -114,13 +114,13 @@ fn other_exit_codes_are_final() {
 fn what_is_no_program_is_dropped_and_what_found_no_process_is_tried_again() {
     let mut desk = Desk::new();
     desk.queue("a");
-    desk.handle(Input::Timer);
+    desk.handle(Input::Timer { heard: desk.now });
     let job = desk.started()[0].0;
     desk.handle(Input::ScriptStarted { job, pid: None });
     assert_eq!(desk.events(), ["-script-error a 0 2"]);
     assert_eq!(desk.len(), 0);
     desk.queue("b");
-    desk.handle(Input::Timer);
+    desk.handle(Input::Timer { heard: desk.now });
     let job = desk.started()[0].0;
     desk.handle(Input::ScriptEnded { job, exit: ScriptExit::Signal(99) });
     assert_eq!((desk.events().len(), desk.rows()), (0, vec![(false, 0, 30_000, 1)]));
@@ -134,7 +134,7 @@ fn a_run_that_takes_too_long_is_killed_once_and_tried_again() {
     assert_eq!(desk.events(), ["-script-timeout a 42"]);
     assert!(desk.out.contains(&Action::KillScript { job }));
     desk.now = desk.now + Duration::from_secs(5);
-    desk.handle(Input::Timer);
+    desk.handle(Input::Timer { heard: desk.now });
     assert!(!desk.out.contains(&Action::KillScript { job }));
     desk.handle(Input::ScriptEnded { job, exit: ScriptExit::Signal(9) });
     assert_eq!(desk.rows(), [(false, 0, 30_000, 1)]);
@@ -146,7 +146,7 @@ fn sixteen_run_at_a_time_and_the_oldest_comes_first() {
     for number in 0..20 {
         desk.queue(&number.to_string());
     }
-    desk.handle(Input::Timer);
+    desk.handle(Input::Timer { heard: desk.now });
     let started = desk.started();
     let paths: Vec<&str> = started.iter().map(|(_, path)| path.as_str()).collect();
     assert_eq!(paths, (0..16).map(|number| number.to_string()).collect::<Vec<_>>());
@@ -161,7 +161,7 @@ fn a_full_queue_loses_the_oldest_that_waits() {
     for number in 0..256 {
         desk.queue(&number.to_string());
     }
-    desk.handle(Input::Timer);
+    desk.handle(Input::Timer { heard: desk.now });
     desk.queue("last");
     assert_eq!((desk.len(), desk.engine.shared.scripts.running()), (256, 16));
     let paths: Vec<&str> =

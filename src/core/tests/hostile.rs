@@ -98,7 +98,7 @@ fn listed_replicas_are_bounded() {
     // However many they are, the group is not looked at for each of their news.
     let group = *world.engine.groups.keys().next().unwrap();
     world.now = world.now + Duration::from_secs(1);
-    world.handle(Input::Timer);
+    world.handle(Input::Timer { heard: world.now });
     let before = world.engine.groups[&group].stepped_at;
     world.now = world.now + Duration::from_millis(1);
     world.hear(&format!("127.0.0.1,{PEER_A},{},0,mymaster,127.0.0.1,{PRIMARY},0", id('b')));

@@ -39,6 +39,8 @@ struct Fake {
     up: bool,
     /// Connections to one that is not there are refused; else nobody answers.
     refuses: bool,
+    /// Connections to it are asked for, but wait to be begun.
+    waits: bool,
     /// `None`: a primary.
     follows: Option<u16>,
     /// A replica's link to its primary.
@@ -120,6 +122,7 @@ impl World {
                 Fake {
                     up: true,
                     refuses: true,
+                    waits: false,
                     follows,
                     linked: true,
                     pong: "PONG",
@@ -167,6 +170,11 @@ impl World {
         self.carry_out(out);
     }
 
+    /// The command connection to a port.
+    fn command(&self, node: u16) -> ConnId {
+        *self.conns.iter().find(|(_, (port, subscribed))| *port == node && !*subscribed).unwrap().0
+    }
+
     /// The subscription at a data node.
     fn subscription(&self, node: u16) -> ConnId {
         *self.conns.iter().find(|(_, (port, subscribed))| *port == node && *subscribed).unwrap().0
@@ -209,7 +217,9 @@ impl World {
                     *self.connects.entry(port).or_default() += 1;
                     let up = self.fakes.get(&port).is_some_and(|fake| fake.up);
                     self.conns.insert(conn, (port, role == super::action::LinkRole::DataPubSub));
-                    if up {
+                    if self.fakes.get(&port).is_some_and(|fake| fake.waits) {
+                        self.answers.push_back(Input::Waiting { conn });
+                    } else if up {
                         self.answers.push_back(Input::Connected { conn, local });
                     } else if self.fakes.get(&port).is_none_or(|fake| fake.refuses) {
                         let error = "refused".to_owned();
@@ -302,7 +312,7 @@ impl World {
         let end = self.now + Duration::from_millis(millis);
         while let Some((at, _)) = self.engine.next_deadline().filter(|(at, _)| *at <= end) {
             self.now = self.now.max(at);
-            self.handle(Input::Timer);
+            self.handle(Input::Timer { heard: self.now });
         }
         self.now = end;
     }

@@ -50,7 +50,7 @@ fn a_stop_of_the_process_is_tilt_and_calls_nobody_down() {
     let mut world = World::new(settings());
     world.run(5_000);
     world.now = world.now + Duration::from_millis(10_000);
-    world.handle(Input::Timer);
+    world.handle(Input::Timer { heard: world.now });
     assert_eq!(world.events.last().unwrap(), "+tilt #tilt mode entered");
     assert!(!world.saw("+sdown"));
     world.run(29_900);
@@ -73,8 +73,110 @@ fn a_short_delay_gives_waiting_replies_their_chance() {
         fake.up = true;
     }
     world.now = world.now + Duration::from_millis(1_800);
-    world.handle(Input::Timer);
+    world.handle(Input::Timer { heard: world.now });
     assert!(!world.saw("+sdown") && !world.saw("+tilt"), "{:?}", world.events);
+}
+
+/// The primary froze and its connections broke: new ones have to wait before they are begun.
+fn waiting() -> World {
+    let mut world = World::new(settings());
+    world.run(5_000);
+    let primary = world.fake(PRIMARY);
+    (primary.waits, primary.up) = (true, false);
+    world.reset(PRIMARY);
+    world
+}
+
+#[test]
+fn what_waits_to_be_begun_is_not_silent_yet() {
+    let mut world = waiting();
+    world.run(3_000);
+    assert!(!world.saw("+sdown"), "{:?}", world.events);
+    // Too many requests would be waiting with it.
+    let command = world.command(PRIMARY);
+    assert_eq!(
+        world.engine.shared.links.find(command).map(|(id, _)| world
+            .engine
+            .shared
+            .links
+            .get(id)
+            .unwrap()
+            .pending()),
+        Some(3)
+    );
+    world.handle(Input::Begun { conn: command });
+    let begun_at = world.now;
+    world.run(950);
+    assert!(!world.saw("+sdown"), "{:?}", world.events);
+    while !world.saw("+sdown master") {
+        world.run(1);
+    }
+    let after = world.now.millis_since(begun_at);
+    assert!((950..=1100).contains(&after), "{after} ms");
+    // It stays down while it is sought again.
+    world.conns.remove(&command);
+    world.handle(Input::Disconnected { conn: command, error: "reset".to_owned(), refused: false });
+    world.run(5_000);
+    assert!(!world.saw("-sdown"), "{:?}", world.events);
+}
+
+#[test]
+fn what_is_never_begun_is_down_in_the_end() {
+    let mut world = waiting();
+    let from = world.now;
+    while !world.saw("+sdown master") {
+        world.run(1);
+    }
+    let after = world.now.millis_since(from);
+    assert!((10_900..=11_100).contains(&after), "{after} ms");
+}
+
+#[test]
+fn waits_count_until_an_answer_and_no_longer() {
+    let mut world = waiting();
+    for attempt in 0..3 {
+        world.run(2_000);
+        let conn = world.command(PRIMARY);
+        world.handle(Input::Begun { conn });
+        world.run(200);
+        assert!(!world.saw("+sdown"), "{:?}", world.events);
+        if attempt == 2 {
+            world.fake(PRIMARY).waits = false;
+            world.revive(PRIMARY);
+        }
+        world.conns.remove(&conn);
+        world.handle(Input::Disconnected { conn, error: "reset".to_owned(), refused: false });
+    }
+    world.run(2_000);
+    world.fake(PRIMARY).up = false;
+    let frozen_at = world.now;
+    while !world.saw("+sdown master") {
+        world.run(1);
+    }
+    let after = world.now.millis_since(frozen_at);
+    assert!((1000..=1101).contains(&after), "{after} ms");
+}
+
+#[test]
+fn nobody_is_down_while_his_answer_may_lie_in_a_socket() {
+    let mut world = World::new(settings());
+    world.run(5_000);
+    world.fake(PRIMARY).up = false;
+    // The time is over in which it should have answered, and something else comes in first.
+    let before = world.now;
+    let mut other = || {
+        world.now = world.now + Duration::from_millis(40);
+        world.handle(Input::Resolved { id: super::super::ids::ResolveId(99), ip: None });
+        world.now.millis_since(before)
+    };
+    while other() < 1_400 {}
+    assert!(!world.saw("+sdown") && !world.saw("+tilt"), "{:?}", world.events);
+    // What came in until then has been handed over; it can't be among it.
+    world.handle(Input::Timer { heard: before + Duration::from_millis(900) });
+    assert!(!world.saw("+sdown"), "{:?}", world.events);
+    assert!(world.engine.next_deadline().is_some_and(|(at, _)| at <= world.now), "it is still to be told");
+    world.handle(Input::Timer { heard: world.now });
+    assert!(world.saw("+sdown master"), "{:?}", world.events);
 }
 
 #[test]

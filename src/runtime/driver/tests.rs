@@ -283,7 +283,10 @@ async fn a_deadline_is_served_and_a_flood_of_inputs_does_not_put_it_off() {
         bench.deadline.set(Some(Clock.now() + Duration::from_millis(30)));
         bench.driver.handle(Input::Persisted { upto: SaveNo(0), ok: true });
         until(|| bench.deadline.get().is_none()).await;
-        assert!(bench.seen.borrow().contains(&Input::Timer), "the timer's own task");
+        assert!(
+            bench.seen.borrow().iter().any(|input| matches!(input, Input::Timer { .. })),
+            "the timer's own task"
+        );
         // No turn for the timer's task: the inputs themselves must take the deadline along.
         bench.deadline.set(Some(Clock.now() + Duration::from_millis(5)));
         while bench.deadline.get().is_some() {

@@ -135,7 +135,8 @@ impl World {
         let due =
             |machine: &Daemon| machine.engine.as_ref().and_then(Engine::next_deadline).map(|(at, _)| at);
         let before = due(&self.daemons[daemon]);
-        self.drive(daemon, VecDeque::from([Input::Timer]));
+        let heard = self.clock(daemon);
+        self.drive(daemon, VecDeque::from([Input::Timer { heard }]));
         let now = self.clock(daemon);
         let machine = &mut self.daemons[daemon];
         let idle = before.is_some_and(|at| at <= now) && due(machine).is_some_and(|at| at <= now);
