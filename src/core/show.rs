@@ -13,7 +13,7 @@ impl Engine {
         let shared = &self.shared;
         let tilt_age =
             shared.tilt.since().map_or_else(|| "-1".to_owned(), |at| now.since(at).as_secs().to_string());
-        let flags = u8::from(shared.crash_after_election) + 2 * u8::from(shared.crash_after_promotion);
+        let flags = self.simulate_failure_flags();
         let mut lines = vec![
             "# Sentinel".to_owned(),
             format!("sentinel_masters:{}", self.groups.len()),
@@ -36,6 +36,12 @@ impl Engine {
             )
         }));
         lines.iter().flat_map(|line| [line.as_str(), "\r\n"]).collect()
+    }
+
+    /// The crash points that SENTINEL SIMULATE-FAILURE armed, as INFO shows them: 1 after an election, 2 after a promotion.
+    #[must_use]
+    pub fn simulate_failure_flags(&self) -> u8 {
+        u8::from(self.shared.crash_after_election) + 2 * u8::from(self.shared.crash_after_promotion)
     }
 
     /// What this daemon believes at time `now`.

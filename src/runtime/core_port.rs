@@ -25,6 +25,10 @@ impl Core for Engine {
         self.info_section(now)
     }
 
+    fn simulate_failure_flags(&self) -> u8 {
+        self.simulate_failure_flags()
+    }
+
     fn view(&self, now: Time) -> View {
         self.view(now)
     }

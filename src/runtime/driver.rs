@@ -197,14 +197,9 @@ impl Driver {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let core = self.core.borrow();
-        let flags = core
-            .info_section(self.clock.now())
-            .lines()
-            .find_map(|line| line.strip_prefix("sentinel_simulate_failure_flags:")?.trim().parse().ok())
-            .unwrap_or(0);
         Snapshot {
             view: core.view(self.clock.now()),
-            simulate_failure_flags: flags,
+            simulate_failure_flags: core.simulate_failure_flags().into(),
             front: self.front.get().map_or_else(FrontStats::default, |front| front.stats()),
             ready: self.ready(),
         }

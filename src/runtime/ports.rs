@@ -21,6 +21,8 @@ pub trait Core {
     fn snapshot(&self) -> Settings;
     /// The Sentinel section of INFO as of `now`, every line ended by CRLF.
     fn info_section(&self, now: Time) -> String;
+    /// The crash points that are armed, as INFO numbers them.
+    fn simulate_failure_flags(&self) -> u8;
     /// What the core believes, for people and metrics.
     fn view(&self, now: Time) -> View;
 }

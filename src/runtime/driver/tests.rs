@@ -43,7 +43,11 @@ impl Core for Scripted {
     }
 
     fn info_section(&self, _now: Time) -> String {
-        "# Sentinel\r\nsentinel_masters:0\r\nsentinel_simulate_failure_flags:3\r\n".to_owned()
+        "# Sentinel\r\nsentinel_masters:0\r\n".to_owned()
+    }
+
+    fn simulate_failure_flags(&self) -> u8 {
+        3
     }
 
     fn view(&self, _now: Time) -> View {
