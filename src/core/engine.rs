@@ -129,6 +129,8 @@ impl Engine {
     /// Begins: logs the id, announces the groups, saves a new id. To be called once, when the listeners stand.
     pub fn start(&mut self, now: Time, out: &mut Actions) {
         let id = self.shared.my_id.clone();
+        // Making many groups takes its time, too.
+        self.shared.links.restart_clocks(now);
         let (mut cx, groups) = self.split(now, out);
         if std::mem::take(&mut *groups.new_id) {
             cx.save();
@@ -167,7 +169,7 @@ impl Engine {
                 self.shared.heard = heard;
                 self.shared.touched.append(&mut self.shared.unheard);
             }
-            Input::Waiting { conn } => self.shared.links.wait(conn, now),
+            Input::Waiting { conn } => self.shared.links.wait(conn),
             Input::Begun { conn } => self.begun(conn, now),
             Input::Connected { conn, local } => self.connected(conn, local),
             Input::Disconnected { conn, error, refused } => {

@@ -211,10 +211,11 @@ impl Links {
         Some(conn)
     }
 
-    /// A connection has to wait before it is begun.
-    pub(crate) fn wait(&mut self, conn: ConnId, now: Time) {
+    /// A connection has to wait before it is begun, and has done so since it was asked for: a start with many groups
+    /// may itself take long.
+    pub(crate) fn wait(&mut self, conn: ConnId) {
         if let Some(conn) = self.conn_mut(conn) {
-            conn.waits_since = Some(now);
+            conn.waits_since = Some(conn.opened_at);
         }
     }
 
@@ -252,6 +253,11 @@ impl Links {
             *link.slot(channel) = None;
         }
         Some((id, channel))
+    }
+
+    /// Restarts the clocks of all PINGs.
+    pub(crate) fn restart_clocks(&mut self, now: Time) {
+        self.links.values_mut().for_each(|link| link.restart_clock(now));
     }
 
     /// Whether a connection stands whose local end is at that address.

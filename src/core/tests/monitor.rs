@@ -121,6 +121,41 @@ fn what_waits_to_be_begun_is_not_silent_yet() {
 }
 
 #[test]
+fn a_wait_counts_from_the_wish_however_late_it_is_told() {
+    let mut world = World::new(settings());
+    world.run(5_000);
+    let primary = world.fake(PRIMARY);
+    (primary.up, primary.refuses) = (false, false);
+    world.reset(PRIMARY);
+    world.now = world.now + Duration::from_millis(900);
+    let conn = world.command(PRIMARY);
+    world.handle(Input::Waiting { conn });
+    world.handle(Input::Begun { conn });
+    world.run(950);
+    assert!(!world.saw("+sdown"), "{:?}", world.events);
+    world.run(150);
+    assert!(world.saw("+sdown master"), "{:?}", world.events);
+}
+
+#[test]
+fn the_clocks_run_from_the_start_on() {
+    let made_at = Time::from_millis(1_000_000);
+    let mut engine = Engine::new(settings(), Node::default(), 1, Level::Notice, made_at);
+    let now = made_at + Duration::from_millis(5_000);
+    let mut out = Vec::new();
+    engine.start(now, &mut out);
+    engine.handle(Input::Timer { heard: now }, now, &mut out);
+    let events =
+        |out: &[Action]| out.iter().filter(|a| matches!(a, Action::Event(e) if e.name == "+sdown")).count();
+    assert_eq!(events(&out), 0);
+    for millis in (0..1_200).step_by(10) {
+        let at = now + Duration::from_millis(millis);
+        engine.handle(Input::Timer { heard: at }, at, &mut out);
+    }
+    assert_eq!(events(&out), 5, "nobody answers here");
+}
+
+#[test]
 fn what_is_never_begun_is_down_in_the_end() {
     let mut world = waiting();
     let from = world.now;
