@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::address::Address;
 use super::ballot::{self, Ballot};
+use super::consent::Consent;
 use super::fastdown::FastDown;
 use super::ids::{GroupName, SaveNo};
 use super::instance::{Instance, Kind};
@@ -142,6 +143,8 @@ pub(crate) struct Group {
     pub(crate) adoption: Option<Adoption>,
     /// Counts the primaries that this group has had: an answer about an earlier one is void.
     pub(crate) era: u64,
+    /// The last time that the peers were asked whether they hold the same primary.
+    pub(crate) consent: Option<Consent>,
     /// After SENTINEL RESET nothing is discovered before.
     pub(crate) blind_until: Option<Time>,
     /// When a stranger was last answered by a hello, or will be.

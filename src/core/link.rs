@@ -32,6 +32,8 @@ pub(crate) enum Tag {
     Publish(GroupId),
     /// SENTINEL is-master-down-by-addr for that group's primary of that era.
     IsDown(GroupId, u64),
+    /// SENTINEL MASTER of that group, asked at that moment.
+    Consent(GroupId, Time),
     Subscribe,
     /// A step of that group's planned switchover at that epoch.
     Switchover {
@@ -78,8 +80,6 @@ pub(crate) struct Link {
     pub(crate) ping_sent_at: Option<Time>,
     pub(crate) ok_at: Time,
     pub(crate) pong_at: Time,
-    /// Since when replies have come without a gap.
-    pub(crate) contact_since: Time,
     /// How long its command connections waited to be begun since the last acceptable reply.
     held: Duration,
 }
@@ -99,7 +99,6 @@ impl Link {
             ping_sent_at: None,
             ok_at: now,
             pong_at: now,
-            contact_since: now,
             held: Duration::ZERO,
         }
     }

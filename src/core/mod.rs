@@ -4,6 +4,7 @@ pub mod action;
 mod address;
 pub mod ballot;
 mod commands;
+mod consent;
 mod engine;
 mod failover;
 mod fastdown;

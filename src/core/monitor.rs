@@ -25,8 +25,6 @@ const REBOOT_INFO: Duration = Duration::from_millis(100);
 const MIN_PING: Duration = Duration::from_millis(10);
 /// A reconnection that is made in haste waits at least this long between attempts.
 const HASTE: Duration = Duration::from_millis(20);
-/// PING periods without a reply that are a gap in the contact.
-const GAP: u32 = 3;
 /// A displaced primary that doesn't even accept a connection is tried anew after so long.
 const NO_CONNECTION: Duration = Duration::from_millis(500);
 /// How long a displaced primary is awaited in that way.
@@ -370,11 +368,7 @@ impl Group {
         let (down, killed) = (instance.is_down(), instance.data().is_some_and(|data| data.script_kill_sent));
         let pong = text.starts_with("PONG");
         let acceptable = pong || text.starts_with("LOADING") || text.starts_with("MASTERDOWN");
-        let gap = self.ping_period(instance, cx) * GAP;
         if let Some(state) = cx.shared.links.get_mut(link) {
-            if cx.now.since(state.pong_at) > gap {
-                state.contact_since = cx.now;
-            }
             state.pong_at = cx.now;
             if acceptable {
                 state.ok(cx.now);

@@ -60,6 +60,7 @@ impl Engine {
             missing_rights: MissingRights::new(),
             adoption: None,
             era: 0,
+            consent: None,
             blind_until: None,
             greeted_at: None,
             told: None,
@@ -289,6 +290,7 @@ impl Group {
         self.ballot.leader = None;
         self.attempt_at = None;
         self.turn_at = None;
+        self.consent = None;
         if !cx.shared.quirks.makes(Mistake::OldOpinions) {
             self.void_opinions();
         }

@@ -207,41 +207,28 @@ impl Group {
     /// Whether a displaced primary goes on as if nothing had happened, and did not become a primary by a later switch,
     /// which this daemon may not have heard of. Only then is there nothing to wait for, and only while the primary that
     /// took its place is well and nobody has tried to replace that one: an epoch beyond its own, though heard of before
-    /// the switch was through, may be that of such an attempt (or of another group's: then Sentinel's wait remains).
-    fn rises_again(&mut self, name: &str, cx: &Cx<'_>) -> bool {
+    /// the switch was through, may be that of such an attempt (or of another group's: then Sentinel's wait remains). A
+    /// majority of the daemons is asked for their consent, for each order anew.
+    fn rises_again(&mut self, name: &str, cx: &mut Cx<'_>) -> bool {
         let Some(instance) = self.replicas.get_mut(name) else { return false };
         let run_id = instance.run_id.clone();
         let Some(data) = instance.data_mut() else { return false };
         let now = data.history;
         let Some(displaced) = &mut data.displaced else { return false };
-        displaced.risen_at.get_or_insert(cx.now);
+        let since = displaced.told_at.unwrap_or(*displaced.risen_at.get_or_insert(cx.now));
         let heir = self.primary.data().filter(|data| !data.reborn).and_then(|data| data.history);
         let (Some(now), Some(heir)) = (now, heir) else { return false };
+        let goes_on = displaced.only_goes_on(&run_id, &now, &heir);
         let heard = cx.shared.links.get(self.primary.link).is_some_and(|link| {
             !link.disconnected() && cx.now.since(link.ok_at) <= cx.shared.params.ping_period() * 2
         });
-        displaced.only_goes_on(&run_id, &now, &heir)
-            && self.in_touch_with_most(cx)
+        goes_on
             && !cx.shared.quirks.slow()
             && heard
             && self.failover.is_none()
             && cx.shared.current_epoch.max(self.ballot.epoch) <= self.config_epoch
             && self.primary_is_sane(cx)
-    }
-
-    /// Whether a majority of the daemons would have told this one of an attempt: each of them has answered without a gap
-    /// for longer than since its last hello, which is not old.
-    fn in_touch_with_most(&self, cx: &Cx<'_>) -> bool {
-        let (ping, publish) = (cx.shared.params.ping_period(), cx.shared.params.publish_period());
-        let in_touch = |instance: &&Instance| {
-            let (Some(link), Some(peer)) = (cx.shared.links.get(instance.link), instance.peer()) else {
-                return false;
-            };
-            cx.now.since(link.ok_at) <= ping * 2
-                && peer.hello_at > link.contact_since
-                && cx.now.since(peer.hello_at) <= publish * 2
-        };
-        1 + self.peers.values().filter(in_touch).count() >= self.majority()
+            && self.has_consent(since, cx)
     }
 
     /// Tells a displaced primary whom to follow, and cuts its clients; again and again, for a node that reads its data

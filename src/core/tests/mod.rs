@@ -60,6 +60,9 @@ struct Fake {
     priority: u32,
     /// A peer's answer to "is it down".
     opinion: Reply,
+    /// Peers: which primary they hold, at which epoch.
+    holds: (u16, u64),
+    flags: &'static str,
     /// Its replication history, and the one before it.
     history: (char, char),
     /// Whether ROLE is allowed.
@@ -135,6 +138,8 @@ impl World {
                     dies_of: None,
                     priority: 100,
                     opinion: opinion(false, "*", 0),
+                    holds: (PRIMARY, 0),
+                    flags: "master",
                     history: ('1', '0'),
                     role_allowed: true,
                     loading: false,
@@ -269,6 +274,7 @@ impl World {
             b"PING" => Reply::Simple(fake.pong.into()),
             b"INFO" => Reply::bulk(fake.info()),
             b"PUBLISH" => Reply::Int(1),
+            b"SENTINEL" if args[1].as_ref() == b"master" => fake.held(),
             b"SENTINEL" => fake.opinion.clone(),
             b"CLIENT" if args[1].as_ref() == b"PAUSE" => {
                 fake.paused = fake.pause == Reply::OK;
@@ -357,6 +363,13 @@ impl World {
         self.fakes.get_mut(&port).unwrap()
     }
 
+    /// Both peers hold another primary, at that epoch.
+    fn peers_hold(&mut self, primary: u16, epoch: u64) {
+        for port in [PEER_A, PEER_B] {
+            self.fake(port).holds = (primary, epoch);
+        }
+    }
+
     /// Both peers hold the primary down and vote as told.
     fn peers_say(&mut self, reply: &Reply) {
         for port in [PEER_A, PEER_B] {
@@ -366,6 +379,22 @@ impl World {
 }
 
 impl Fake {
+    /// A peer's answer to SENTINEL MASTER, as far as it matters.
+    fn held(&self) -> Reply {
+        let (port, epoch) = self.holds;
+        let fields = [
+            "ip",
+            "127.0.0.1",
+            "port",
+            &port.to_string(),
+            "flags",
+            self.flags,
+            "config-epoch",
+            &epoch.to_string(),
+        ];
+        Reply::Array(fields.into_iter().map(|text| Reply::bulk(text.to_owned())).collect())
+    }
+
     fn role(&self) -> Reply {
         match self.follows {
             None => Reply::Array(vec![Reply::bulk("master"), Reply::Int(0), Reply::Array(vec![])]),

@@ -90,6 +90,9 @@ pub(crate) struct NodeConfig {
     pub(crate) transfer: Duration,
 }
 
+/// A primary that is back so soon is taken for one that was never away: its role has been seen all the time.
+const UNNOTICED: Duration = Duration::from_secs(1);
+
 /// What a process leaves on its disk.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Durable {
@@ -98,6 +101,8 @@ pub(crate) struct Durable {
     pub(crate) history: String,
     pub(crate) offset: u64,
     pub(crate) data: Vec<u32>,
+    /// Not on the disk, but known to who watches: since when it was a primary, if it was one, and when it ended.
+    pub(crate) reign: Option<(Time, Time)>,
 }
 
 /// A data node's process.
@@ -206,12 +211,17 @@ impl FakeRedis {
             Role::Replica(_) if !left.history.is_empty() => left.history,
             Role::Replica(_) | Role::Primary => rng.run_id(),
         };
+        let unnoticed = left.reign.filter(|(_, ended)| now.since(*ended) < UNNOTICED);
+        let role_since = match role {
+            Role::Primary => unnoticed.map_or(now, |(since, _)| since),
+            Role::Replica(_) => now,
+        };
         Self {
             config,
             rng,
             run_id,
             role,
-            role_since: now,
+            role_since,
             saved_role: left.replica_of,
             history,
             old_history: None,
@@ -233,6 +243,7 @@ impl FakeRedis {
             history: self.history.clone(),
             offset: self.offset,
             data: self.data.clone(),
+            reign: None,
         }
     }
 

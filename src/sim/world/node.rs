@@ -75,7 +75,8 @@ impl World {
     pub(super) fn end_node(&mut self, node: NodeId) {
         let data_host = &mut self.nodes[node];
         if let Some(process) = data_host.process.take() {
-            data_host.left = process.durable();
+            let reign = process.primary_since().map(|since| (since, self.now));
+            data_host.left = Durable { reign, ..process.durable() };
         }
         data_host.primary = None;
         data_host.clients.clear();

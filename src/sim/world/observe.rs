@@ -47,7 +47,7 @@ impl World {
             self.see_slaveof(daemon, to, target);
             return None;
         }
-        if !name.eq_ignore_ascii_case("SENTINEL") {
+        if !asks_for_opinion(args) {
             return None;
         }
         let address = format!("{}:{}", canonical(word(args, 2)), word(args, 3));
@@ -100,7 +100,7 @@ impl World {
 
     /// A daemon answers a peer.
     pub(super) fn observe_vote(&mut self, daemon: DaemonId, args: &[Bytes], reply: &Reply) {
-        if !word(args, 0).eq_ignore_ascii_case("SENTINEL") {
+        if !asks_for_opinion(args) {
             return;
         }
         self.trace.line(|| format!("d{daemon} answers {}: {reply:?}", joined(args)));
@@ -205,4 +205,10 @@ pub(super) fn field<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
     }
     let items = reply.elements()?;
     items.chunks_exact(2).find(|pair| pair[0].text() == Some(name)).and_then(|pair| pair[1].text())
+}
+
+/// SENTINEL IS-MASTER-DOWN-BY-ADDR.
+fn asks_for_opinion(args: &[Bytes]) -> bool {
+    word(args, 0).eq_ignore_ascii_case("SENTINEL")
+        && word(args, 1).eq_ignore_ascii_case("is-master-down-by-addr")
 }
