@@ -16,7 +16,7 @@ const STALE: u32 = 5;
 /// A peer is not asked again sooner, whatever happens.
 const MIN_ASK: std::time::Duration = std::time::Duration::from_millis(20);
 /// How far apart daemons of neighbouring rank begin an election.
-const RANK_STEP_MS: u64 = 60;
+pub(crate) const RANK_STEP_MS: u64 = 60;
 /// The part left to chance, so that two daemons that rank themselves alike part in the end.
 const CHANCE_MS: u64 = 15;
 
@@ -58,7 +58,8 @@ impl Group {
 
     /// All daemons rank each other alike, by a hash that differs for each epoch in which this group voted (the current
     /// epoch may differ between daemons for other groups' sake); the first begins at once, the others in steps in which a
-    /// vote of the first reaches them.
+    /// vote of the first reaches them. A daemon that knows of nobody to promote lets all others go first: it could only
+    /// use up an epoch, and with it the time in which those who voted don't begin an attempt of their own.
     pub(crate) fn turn_delay_ms(&self, cx: &mut Cx<'_>) -> u64 {
         if cx.shared.quirks.slow() {
             return cx.shared.spread.below(super::vote::DESYNC_MS);
@@ -67,7 +68,8 @@ impl Group {
         let weight = |run_id: &str| spread::hash(&[run_id, self.name.as_str()], epoch);
         let own = weight(&cx.shared.my_id);
         let before = self.peers.values().filter(|peer| !peer.is_down() && weight(&peer.run_id) < own).count();
-        match u64::try_from(before).unwrap_or(u64::MAX) {
+        let last = if self.choose(false, cx).is_some() { 0 } else { self.peers.len() };
+        match u64::try_from(before + last).unwrap_or(u64::MAX) {
             0 => 0,
             rank => rank.saturating_mul(RANK_STEP_MS) + cx.shared.spread.below(CHANCE_MS),
         }

@@ -105,3 +105,28 @@ fn a_question_is_not_repeated_while_its_answer_is_awaited() {
     }
     assert!(questions(&world) - before >= 4, "{:#?}", world.sent);
 }
+
+#[test]
+fn who_knows_of_nobody_to_promote_lets_the_others_go_first() {
+    let turn = |priority| {
+        let mut world = World::new(settings());
+        for port in [REPLICA_A, REPLICA_B] {
+            world.fake(port).priority = priority;
+        }
+        world.run(12_000);
+        world.peers_say(&opinion(true, "*", 0));
+        world.kill(PRIMARY);
+        let passed = |world: &mut World, event| {
+            let end = world.now + Duration::from_secs(10);
+            while !world.saw(event) && world.now < end {
+                world.run(1);
+            }
+            world.now
+        };
+        let agreed = passed(&mut world, "+odown");
+        passed(&mut world, "+try-failover").millis_since(agreed)
+    };
+    let step = super::super::quorum::RANK_STEP_MS;
+    let (usual, last) = (turn(100), turn(0));
+    assert!(last >= usual + 2 * step - 15, "{usual} ms, then {last} ms");
+}
