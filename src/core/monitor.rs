@@ -29,6 +29,8 @@ const HASTE: Duration = Duration::from_millis(20);
 const NO_CONNECTION: Duration = Duration::from_millis(500);
 /// How long a displaced primary is awaited in that way.
 const AWAITED: Duration = Duration::from_secs(50);
+/// A hello may be so late to go with a PING: one packet there and one back for both. (Sentinel's tick is as long.)
+const TOGETHER: Duration = Duration::from_millis(100);
 /// A hello that was refused is tried again after so long.
 const PUBLISH_RETRY: Duration = Duration::from_millis(500);
 
@@ -232,7 +234,8 @@ impl Group {
         {
             self.ask_info(which, cx);
         }
-        if cx.due(ping_due, "ping") {
+        let pinged = cx.due(ping_due, "ping");
+        if pinged {
             self.ping(id, cx);
             cx.wake_at(cx.now + half(ping_period), "ping");
         }
@@ -244,7 +247,12 @@ impl Group {
         }
         let Some(instance) = self.get(which) else { return };
         let turn = instance.published_at + cx.shared.params.publish_period();
-        let at = instance.hello_wanted_at.map_or(turn, |wanted| wanted.min(turn));
+        let at = match instance.hello_wanted_at {
+            Some(wanted) => wanted.min(turn),
+            None if pinged && turn <= cx.now + half(ping_period) => cx.now,
+            None if !pinged && (turn..=turn + TOGETHER).contains(&ping_due) => ping_due,
+            None => turn,
+        };
         if cx.due(at, "hello") {
             self.publish_hello(which, cx);
             cx.wake_at(cx.now + cx.shared.params.publish_period(), "hello");

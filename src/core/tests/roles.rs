@@ -44,6 +44,31 @@ fn ping_is_sent_each_tenth_of_down_after_and_at_least_each_second() {
 }
 
 #[test]
+fn a_hello_goes_with_a_ping() {
+    let mut settings = settings();
+    settings.groups[0].down_after = Duration::from_millis(30_000);
+    let mut world = World::new(settings);
+    world.run(5_300);
+    for port in [PRIMARY, REPLICA_A, PEER_A] {
+        let publish = format!("{port}: PUBLISH");
+        let (mut together, mut alone) = (0, 0);
+        for _ in 0..20_000 {
+            world.sent.clear();
+            world.pings.clear();
+            world.run(1);
+            let hellos = world.sent.iter().filter(|line| line.starts_with(&publish)).count();
+            if world.pings.contains_key(&port) {
+                together += hellos;
+            } else {
+                alone += hellos;
+            }
+        }
+        assert_eq!(alone, 0, "{port}: {together} with a PING");
+        assert!((9..=11).contains(&together), "{port}: {together}");
+    }
+}
+
+#[test]
 fn a_lost_link_is_tried_at_once_and_then_more_and_more_slowly() {
     let mut settings = settings();
     settings.groups[0].down_after = Duration::from_millis(30_000);
