@@ -50,6 +50,9 @@ fn a_hello_goes_with_a_ping() {
     let mut world = World::new(settings);
     world.run(5_300);
     for port in [PRIMARY, REPLICA_A, PEER_A] {
+        // From here on the two have their times apart.
+        world.reset(port);
+        world.run(3_300);
         let publish = format!("{port}: PUBLISH");
         let (mut together, mut alone) = (0, 0);
         for _ in 0..20_000 {
