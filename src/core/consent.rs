@@ -76,12 +76,9 @@ impl Group {
 
     /// Whether the answer to SENTINEL MASTER names this group's primary at its epoch, and has no doubt about it.
     fn is_held_by(&self, reply: &Reply, cx: &Cx<'_>) -> bool {
-        let Some(fields) = reply.elements() else { return false };
-        let field = |name: &str| {
-            fields.chunks_exact(2).find(|pair| pair[0].text() == Some(name)).and_then(|pair| pair[1].text())
-        };
-        let number = |name: &str| field(name).and_then(|text| text.parse::<u64>().ok());
-        let (Some(host), Some(port), Some(flags)) = (field("ip"), number("port"), field("flags")) else {
+        let number = |name: &str| reply.field(name).and_then(|text| text.parse::<u64>().ok());
+        let (Some(host), Some(port), Some(flags)) = (reply.field("ip"), number("port"), reply.field("flags"))
+        else {
             return false;
         };
         u16::try_from(port).is_ok_and(|port| cx.shared.names.equals(&self.primary.address, host, port))

@@ -83,6 +83,15 @@ impl Reply {
         }
     }
 
+    /// The text beside `name` in a map, or in a flat list of names and values, which is what a map is in RESP2.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&str> {
+        if let Self::Map(rows) = self {
+            return rows.iter().find(|(key, _)| key.text() == Some(name))?.1.text();
+        }
+        self.elements()?.chunks_exact(2).find(|pair| pair[0].text() == Some(name))?[1].text()
+    }
+
     /// The elements of an array, set or push.
     #[must_use]
     pub fn elements(&self) -> Option<&[Self]> {
@@ -98,5 +107,23 @@ impl Reply {
             | Self::Double(_)
             | Self::Verbatim(_) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_found_in_a_map_and_in_a_flat_list() {
+        let pairs = [("ip", "10.0.0.1"), ("flags", "ip")]
+            .map(|(name, value)| (Reply::bulk(name), Reply::bulk(value)));
+        let flat = pairs.iter().flat_map(|(name, value)| [name.clone(), value.clone()]).collect();
+        for reply in [Reply::Array(flat), Reply::Map(pairs.to_vec())] {
+            assert_eq!(reply.field("flags"), Some("ip"), "{reply:?}");
+            assert_eq!(reply.field("ip"), Some("10.0.0.1"), "{reply:?}");
+            assert_eq!(reply.field("10.0.0.1"), None, "{reply:?}");
+        }
+        assert_eq!(Reply::OK.field("ip"), None);
     }
 }

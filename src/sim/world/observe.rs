@@ -122,7 +122,7 @@ impl World {
         let sub = word(args, 1);
         if sub.eq_ignore_ascii_case("MASTER") {
             let name = word(args, 2).to_owned();
-            if let Some(config_epoch) = field(reply, "config-epoch").and_then(|text| text.parse().ok()) {
+            if let Some(config_epoch) = reply.field("config-epoch").and_then(|text| text.parse().ok()) {
                 self.see(daemon, &Fact::Told { group: name, config_epoch });
             }
             return;
@@ -196,15 +196,6 @@ impl World {
         let node = self.node_at(address)?;
         Some(self.plan.groups[self.plan.group_of(node)].name.clone())
     }
-}
-
-/// A field of a flat reply of names and values, or of a map.
-pub(super) fn field<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
-    if let Reply::Map(rows) = reply {
-        return rows.iter().find(|(key, _)| key.text() == Some(name)).and_then(|(_, value)| value.text());
-    }
-    let items = reply.elements()?;
-    items.chunks_exact(2).find(|pair| pair[0].text() == Some(name)).and_then(|pair| pair[1].text())
 }
 
 /// SENTINEL IS-MASTER-DOWN-BY-ADDR.
