@@ -88,11 +88,16 @@ impl Group {
         });
         cx.event(Level::Warning, "+try-failover", self, &Which::Primary, "");
         self.attempt_at = Some(self.shifted_now(cx));
+        self.vote_for_oneself(epoch, cx);
+        cx.shared.touched.insert(self.id);
+    }
+
+    /// Votes are asked for when the own one is saved.
+    pub(crate) fn vote_for_oneself(&mut self, epoch: u64, cx: &mut Cx<'_>) {
         let my_id = cx.shared.my_id.clone();
         if let Some(save) = self.vote(epoch, &my_id, cx) {
             cx.after(save, Deferred::OwnVote { group: self.id, epoch });
         }
-        cx.shared.touched.insert(self.id);
     }
 
     /// The own vote is on the disk, or can't be put there: then it is not counted, and nobody is asked for his.

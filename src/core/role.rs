@@ -61,8 +61,7 @@ impl Group {
             let awaited = failover.state == State::WaitPromotion
                 && failover.promoted.as_deref() == Some(instance.name.as_str());
             if awaited || matches!(data.reconf, Reconf::Sent(_) | Reconf::InProgress) {
-                let first = if cx.shared.quirks.slow() { SLOWEST } else { PACE };
-                return Some(pace(first, failover.state_at, cx.now));
+                return Some(pace(PACE, failover.state_at, cx.now));
             }
         }
         let risen_at = data.displaced.as_ref().and_then(|displaced| displaced.risen_at)?;

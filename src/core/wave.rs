@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::action::Level;
 use super::ballot;
 use super::group::Group;
-use super::shared::{Cx, Deferred};
+use super::shared::Cx;
 use super::time::Time;
 
 /// How long an epoch is new: longer than detection is spread over, and a small part of the time between two attempts.
@@ -95,10 +95,7 @@ impl Group {
             failover.own_vote_saved = false;
             failover.again_at = None;
         }
-        let my_id = cx.shared.my_id.clone();
-        if let Some(save) = self.vote(epoch, &my_id, cx) {
-            cx.after(save, Deferred::OwnVote { group: self.id, epoch });
-        }
+        self.vote_for_oneself(epoch, cx);
     }
 
     /// Whether all that can be asked have voted at that epoch, and no candidate can have enough votes, those included

@@ -22,9 +22,9 @@ const AGAIN: Duration = Duration::from_millis(20);
 const KEEN: Duration = Duration::from_millis(20);
 const MOST_KEEN: u32 = 500;
 const PACE: Duration = Duration::from_millis(5);
-/// How long the candidate may take for the rest of the stream once the old primary is its replica.
 /// An old primary that is to be one again is told so again after so long.
 const RESTORE_AGAIN: Duration = Duration::from_millis(100);
+/// How long the candidate may take for the rest of the stream once the old primary is its replica.
 const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 
 /// Which of the two.
