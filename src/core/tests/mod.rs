@@ -323,6 +323,16 @@ impl World {
         self.now = end;
     }
 
+    /// Lets time pass until there is such an event; when that is.
+    fn until(&mut self, event: &str) -> Time {
+        let end = self.now + Duration::from_secs(60);
+        while !self.saw(event) {
+            assert!(self.now < end, "no {event}: {:#?}", self.events);
+            self.run(1);
+        }
+        self.now
+    }
+
     fn saw(&self, event: &str) -> bool {
         self.events.iter().any(|line| line.starts_with(event))
     }
@@ -343,6 +353,12 @@ impl World {
     fn reset(&mut self, port: u16) {
         self.break_connections(port);
         self.carry_out(Vec::new());
+    }
+
+    /// One connection breaks.
+    fn cut(&mut self, conn: ConnId) {
+        self.conns.remove(&conn);
+        self.handle(Input::Disconnected { conn, error: "reset".to_owned(), refused: false });
     }
 
     fn break_connections(&mut self, port: u16) {

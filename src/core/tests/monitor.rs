@@ -16,10 +16,7 @@ fn down_exactly_when_down_after_is_over() {
     // The last PING before it froze was answered; the next one goes out within a PING period.
     world.run(999);
     assert!(!world.saw("+sdown"), "{:?}", world.events);
-    while !world.saw("+sdown") {
-        world.run(1);
-    }
-    let after = world.now.millis_since(frozen_at);
+    let after = world.until("+sdown").millis_since(frozen_at);
     assert!((1000..=2001).contains(&after), "{after} ms");
     assert_eq!(world.events.last().unwrap(), "+sdown master mymaster 127.0.0.1 6379");
 }
@@ -108,14 +105,10 @@ fn what_waits_to_be_begun_is_not_silent_yet() {
     let begun_at = world.now;
     world.run(950);
     assert!(!world.saw("+sdown"), "{:?}", world.events);
-    while !world.saw("+sdown master") {
-        world.run(1);
-    }
-    let after = world.now.millis_since(begun_at);
+    let after = world.until("+sdown master").millis_since(begun_at);
     assert!((950..=1100).contains(&after), "{after} ms");
     // It stays down while it is sought again.
-    world.conns.remove(&command);
-    world.handle(Input::Disconnected { conn: command, error: "reset".to_owned(), refused: false });
+    world.cut(command);
     world.run(5_000);
     assert!(!world.saw("-sdown"), "{:?}", world.events);
 }
@@ -159,10 +152,7 @@ fn the_clocks_run_from_the_start_on() {
 fn what_is_never_begun_is_down_in_the_end() {
     let mut world = waiting();
     let from = world.now;
-    while !world.saw("+sdown master") {
-        world.run(1);
-    }
-    let after = world.now.millis_since(from);
+    let after = world.until("+sdown master").millis_since(from);
     assert!((10_900..=11_100).contains(&after), "{after} ms");
 }
 
@@ -179,16 +169,12 @@ fn waits_count_until_an_answer_and_no_longer() {
             world.fake(PRIMARY).waits = false;
             world.revive(PRIMARY);
         }
-        world.conns.remove(&conn);
-        world.handle(Input::Disconnected { conn, error: "reset".to_owned(), refused: false });
+        world.cut(conn);
     }
     world.run(2_000);
     world.fake(PRIMARY).up = false;
     let frozen_at = world.now;
-    while !world.saw("+sdown master") {
-        world.run(1);
-    }
-    let after = world.now.millis_since(frozen_at);
+    let after = world.until("+sdown master").millis_since(frozen_at);
     assert!((1000..=1101).contains(&after), "{after} ms");
 }
 

@@ -96,8 +96,7 @@ fn a_link_that_is_cut_again_and_again_is_not_tried_without_end() {
     for _ in 0..500 {
         let conn = world.conns.iter().find(|(_, (port, subscribed))| *port == REPLICA_A && !subscribed);
         if let Some(conn) = conn.map(|(conn, _)| *conn) {
-            world.conns.remove(&conn);
-            world.handle(Input::Disconnected { conn, error: "reset".to_owned(), refused: false });
+            world.cut(conn);
         }
         world.run(2);
     }
@@ -111,8 +110,7 @@ fn a_refused_subscription_is_tried_each_second() {
     world.connects.clear();
     world.fake(REPLICA_A).subscription_refused = true;
     let conn = world.subscription(REPLICA_A);
-    world.conns.remove(&conn);
-    world.handle(Input::Disconnected { conn, error: "reset".to_owned(), refused: false });
+    world.cut(conn);
     world.run(4_900);
     let attempts = world.connects[&REPLICA_A];
     assert!((4..=7).contains(&attempts), "{attempts}");

@@ -116,15 +116,8 @@ fn who_knows_of_nobody_to_promote_lets_the_others_go_first() {
         world.run(12_000);
         world.peers_say(&opinion(true, "*", 0));
         world.kill(PRIMARY);
-        let passed = |world: &mut World, event| {
-            let end = world.now + Duration::from_secs(10);
-            while !world.saw(event) && world.now < end {
-                world.run(1);
-            }
-            world.now
-        };
-        let agreed = passed(&mut world, "+odown");
-        passed(&mut world, "+try-failover").millis_since(agreed)
+        let agreed = world.until("+odown");
+        world.until("+try-failover").millis_since(agreed)
     };
     let step = super::super::quorum::RANK_STEP_MS;
     let (usual, last) = (turn(100), turn(0));
