@@ -1,0 +1,12 @@
+//! Against a real Kubernetes API server, as the ServiceAccount and with the rights that are shipped.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+#![allow(clippy::disallowed_methods, clippy::wildcard_enum_match_arm)]
+
+#[path = "../support/kube/mod.rs"]
+#[allow(dead_code, unused_imports)]
+mod cluster;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod leases;

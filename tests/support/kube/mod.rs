@@ -1,0 +1,13 @@
+//! A Kubernetes cluster for the tests: a real API server over a real etcd, with RBAC, and a stand-in for the kubelet.
+//!
+//! `tests/kubernetes/prepare` builds the API server. `KUBEBUILDER_ASSETS` names a folder with others.
+
+pub(crate) mod account;
+pub(crate) mod admin;
+pub(crate) mod control_plane;
+pub(crate) mod keys;
+pub(crate) mod manifests;
+
+pub(crate) use account::Account;
+pub(crate) use admin::Admin;
+pub(crate) use control_plane::ControlPlane;
