@@ -10,3 +10,6 @@ mod cluster;
 mod support;
 
 mod leases;
+mod outage;
+mod rights;
+mod services;
