@@ -226,13 +226,18 @@ impl Error {
 
     /// Whatever the client says.
     pub(super) fn from_client(call: Call, error: ::kube::Error) -> Self {
-        let failure = match &error {
-            ::kube::Error::Api(status) => return Self::status(call, status),
-            ::kube::Error::SerdeError(_) | ::kube::Error::FromUtf8(_) => Failure::Unreadable,
-            ::kube::Error::Auth(_) => Failure::Unsent,
-            ::kube::Error::BuildRequest(_) | ::kube::Error::HttpError(_) => Failure::Invalid,
-            other if never_connected(other) => Failure::Unsent,
-            _ => Failure::Unanswered,
+        use ::kube::Error as Told;
+        if let Told::Api(status) = &error {
+            return Self::status(call, status);
+        }
+        let failure = if matches!(error, Told::SerdeError(_) | Told::FromUtf8(_)) {
+            Failure::Unreadable
+        } else if matches!(error, Told::BuildRequest(_) | Told::HttpError(_)) {
+            Failure::Invalid
+        } else if matches!(error, Told::Auth(_)) || never_connected(&error) {
+            Failure::Unsent
+        } else {
+            Failure::Unanswered
         };
         Self { call, failure, code: None, retry_after: None, message: cut(&chain(&error)) }
     }
@@ -262,7 +267,8 @@ fn chain(error: &(dyn StdError + 'static)) -> String {
 }
 
 fn cut(text: &str) -> String {
-    text[..text.floor_char_boundary(MESSAGE_LIMIT)].to_owned()
+    let end = (0..=text.len().min(MESSAGE_LIMIT)).rev().find(|&end| text.is_char_boundary(end));
+    text[..end.unwrap_or_default()].to_owned()
 }
 
 #[cfg(test)]
