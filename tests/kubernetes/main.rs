@@ -11,5 +11,6 @@ mod support;
 
 mod leases;
 mod outage;
+mod pods;
 mod rights;
 mod services;

@@ -4,10 +4,14 @@
 
 pub(crate) mod account;
 pub(crate) mod admin;
+pub(crate) mod container;
 pub(crate) mod control_plane;
 pub(crate) mod keys;
+pub(crate) mod kubelet;
 pub(crate) mod manifests;
+mod pod;
 
 pub(crate) use account::Account;
 pub(crate) use admin::Admin;
 pub(crate) use control_plane::ControlPlane;
+pub(crate) use kubelet::Kubelet;
