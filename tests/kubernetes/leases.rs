@@ -6,7 +6,7 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::core::ObjectMeta;
 use vedette::kube::{Access, Failure, Leases, Source};
 
-use crate::cluster::{Account, ControlPlane};
+use crate::k8s::{Account, Shared};
 
 /// Generous: the machine may be busy.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
@@ -17,13 +17,13 @@ pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
 }
 
 /// The way to the API server as a Pod has it.
-pub(crate) async fn in_cluster(account: &Account) -> Access {
+pub(crate) async fn in_cluster(account: &Account<'_>) -> Access {
     let source =
         Source::Cluster { address: account.address().to_owned(), folder: account.folder().to_owned() };
     Access::new(source).await.unwrap()
 }
 
-pub(crate) async fn leases(account: &Account) -> Leases {
+pub(crate) async fn leases(account: &Account<'_>) -> Leases {
     let access = in_cluster(account).await;
     assert_eq!(access.namespace(), account.namespace());
     Leases::new(access, account.namespace())
@@ -45,7 +45,7 @@ fn holder(lease: &Lease) -> &str {
 
 #[test]
 fn a_lease_is_written_and_read_back() {
-    let plane = ControlPlane::shared();
+    let plane = Shared::get();
     let account = plane.account();
     block_on(async {
         let leases = leases(&account).await;
@@ -58,7 +58,7 @@ fn a_lease_is_written_and_read_back() {
 
 #[test]
 fn of_two_who_claim_at_once_one_wins() {
-    let plane = ControlPlane::shared();
+    let plane = Shared::get();
     let account = plane.account();
     block_on(async {
         let leases = leases(&account).await;
@@ -86,7 +86,7 @@ fn of_two_who_claim_at_once_one_wins() {
 
 #[test]
 fn a_name_is_taken_once_and_an_old_version_deletes_nothing() {
-    let plane = ControlPlane::shared();
+    let plane = Shared::get();
     let account = plane.account();
     block_on(async {
         let leases = leases(&account).await;
@@ -110,7 +110,7 @@ fn a_name_is_taken_once_and_an_old_version_deletes_nothing() {
 
 #[test]
 fn a_lease_that_was_not_read_is_not_sent() {
-    let plane = ControlPlane::shared();
+    let plane = Shared::get();
     let account = plane.account();
     block_on(async {
         let leases = leases(&account).await;
@@ -123,7 +123,7 @@ fn a_lease_that_was_not_read_is_not_sent() {
 
 #[test]
 fn a_list_holds_what_its_labels_match() {
-    let plane = ControlPlane::shared();
+    let plane = Shared::get();
     let account = plane.account();
     block_on(async {
         let leases = leases(&account).await;

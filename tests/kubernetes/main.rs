@@ -5,7 +5,7 @@
 
 #[path = "../support/kube/mod.rs"]
 #[allow(dead_code, unused_imports)]
-mod cluster;
+mod k8s;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::coordination::v1::Lease;
 use vedette::kube::{Failure, Seen, Watch};
 
-use crate::cluster::ControlPlane;
+use crate::k8s::{ControlPlane, Shared};
 use crate::leases::{LIMIT, block_on, lease, leases};
 
 fn name(lease: &Lease) -> &str {
@@ -29,7 +29,7 @@ async fn next_found(watch: &mut Watch<Lease>) -> Seen<Lease> {
 
 #[test]
 fn a_watch_tells_all_and_then_each_change_that_its_labels_match() {
-    let plane = ControlPlane::shared();
+    let plane = Shared::get();
     let account = plane.account();
     block_on(async {
         let leases = leases(&account).await;

@@ -9,7 +9,7 @@ use kube::Api;
 use kube::api::{DeleteParams, ListParams};
 use rustix::process::Signal;
 
-use crate::cluster::{Account, ControlPlane, Kubelet, manifests};
+use crate::k8s::{ControlPlane, Kubelet, manifests};
 use crate::support::{Network, poll};
 
 const REDIS: &str = "
@@ -43,7 +43,7 @@ spec:
 struct World {
     // The Pods end before their network and their API server.
     kubelet: Kubelet,
-    account: Account,
+    namespace: String,
     plane: Arc<ControlPlane>,
 }
 
@@ -52,13 +52,13 @@ impl World {
     fn new() -> Self {
         let network = Arc::new(Network::new(8));
         let plane = Arc::new(ControlPlane::start(Some(network.host(0))).with_controllers());
-        let account = plane.account();
-        let kubelet = Kubelet::start(&plane, &network, 1, account.namespace(), &["one", "two", "three"]);
+        let namespace = plane.account().namespace().to_owned();
+        let kubelet = Kubelet::start(&plane, &network, 1, &namespace, &["one", "two", "three"]);
         for mut object in manifests::parse(REDIS) {
-            manifests::into_namespace(&mut object, account.namespace());
+            manifests::into_namespace(&mut object, &namespace);
             plane.admin().apply(object);
         }
-        let world = Self { kubelet, account, plane };
+        let world = Self { kubelet, namespace, plane };
         poll("three endpoints", || {
             let ready = world.endpoints();
             if ready.len() == 3 { Ok(()) } else { Err(ready) }
@@ -67,14 +67,14 @@ impl World {
     }
 
     fn pod(&self, name: &'static str) -> Option<Pod> {
-        let namespace = self.account.namespace().to_owned();
+        let namespace = self.namespace.clone();
         self.plane.admin().run(|client| async move {
             Api::<Pod>::namespaced(client, &namespace).get_opt(name).await.unwrap()
         })
     }
 
     fn delete(&self, name: &'static str) {
-        let namespace = self.account.namespace().to_owned();
+        let namespace = self.namespace.clone();
         self.plane.admin().run(|client| async move {
             let api: Api<Pod> = Api::namespaced(client, &namespace);
             api.delete(name, &DeleteParams::default()).await.unwrap();
@@ -83,7 +83,7 @@ impl World {
 
     /// Addresses that the Service leads to.
     fn endpoints(&self) -> Vec<String> {
-        let namespace = self.account.namespace().to_owned();
+        let namespace = self.namespace.clone();
         let slices = self.plane.admin().run(|client| async move {
             let api: Api<EndpointSlice> = Api::namespaced(client, &namespace);
             api.list(&ListParams::default().labels("kubernetes.io/service-name=redis")).await.unwrap()

@@ -6,12 +6,12 @@ use k8s_openapi::api::core::v1::Secret;
 use serde_json::json;
 use vedette::kube::{Access, Failure, Leases, Objects, SetupError, Source};
 
-use crate::cluster::{Account, ControlPlane};
+use crate::k8s::{Account, ControlPlane, Shared};
 use crate::leases::{LIMIT, block_on, in_cluster, lease, leases};
 
 #[test]
 fn what_the_role_does_not_name_is_refused_by_name() {
-    let plane = ControlPlane::shared();
+    let plane = Shared::get();
     let account = plane.account();
     block_on(async {
         let access = in_cluster(&account).await;
@@ -34,7 +34,7 @@ fn what_the_role_does_not_name_is_refused_by_name() {
 
 #[test]
 fn a_right_that_is_taken_away_shows_at_the_next_call() {
-    let plane = ControlPlane::shared();
+    let plane = Shared::get();
     let account = plane.account();
     block_on(async {
         let leases = leases(&account).await;
@@ -61,23 +61,23 @@ fn a_right_that_is_taken_away_shows_at_the_next_call() {
 
 #[test]
 fn a_token_that_is_replaced_is_used() {
-    let plane = ControlPlane::shared();
+    let plane = Shared::get();
     let account = plane.account();
-    block_on(async { token_replaced(&plane, &account, in_cluster(&account).await).await });
+    block_on(async { token_replaced(&account, in_cluster(&account).await).await });
 }
 
 #[test]
 fn a_token_that_a_kubeconfig_names_is_used_when_it_is_replaced() {
-    let plane = ControlPlane::shared();
+    let plane = Shared::get();
     let account = plane.account();
     block_on(async {
         let access = Access::new(Source::Kubeconfig(account.kubeconfig())).await.unwrap();
         assert_eq!(access.namespace(), account.namespace());
-        token_replaced(&plane, &account, access).await;
+        token_replaced(&account, access).await;
     });
 }
 
-async fn token_replaced(plane: &ControlPlane, account: &Account, access: Access) {
+async fn token_replaced(account: &Account<'_>, access: Access) {
     let leases = Leases::new(access.clone(), account.namespace());
     leases.list("", LIMIT).await.unwrap();
     assert!(!access.refresh().await.unwrap(), "nothing has changed");
@@ -87,14 +87,14 @@ async fn token_replaced(plane: &ControlPlane, account: &Account, access: Access)
     let error = leases.list("", LIMIT).await.unwrap_err();
     assert_eq!((error.failure, error.code), (Failure::Refused, Some(401)), "{error}");
 
-    account.write_token(&account.new_token(plane));
+    account.write_token(&account.new_token());
     assert!(access.refresh().await.unwrap());
     leases.list("", LIMIT).await.unwrap();
 }
 
 #[test]
 fn a_client_certificate_that_is_replaced_is_used() {
-    let plane = ControlPlane::shared();
+    let plane = ControlPlane::start(None);
     let account = plane.account();
     let user = |name: &str| {
         let (certificate, key) = plane.keys().user(name);
@@ -119,7 +119,7 @@ fn a_client_certificate_that_is_replaced_is_used() {
 
 #[test]
 fn credentials_that_cannot_be_read_leave_the_old_ones_in_use() {
-    let plane = ControlPlane::shared();
+    let plane = Shared::get();
     let account = plane.account();
     block_on(async {
         let access = in_cluster(&account).await;
@@ -135,7 +135,7 @@ fn credentials_that_cannot_be_read_leave_the_old_ones_in_use() {
 
 #[test]
 fn a_server_of_another_authority_is_not_talked_to() {
-    let plane = ControlPlane::shared();
+    let plane = Shared::get();
     let account = plane.account();
     let other = crate::support::Certs::new();
     fs::copy(other.ca(), account.folder().join("ca.crt")).unwrap();

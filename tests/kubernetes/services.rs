@@ -3,13 +3,13 @@
 use serde_json::json;
 use vedette::kube::{Failure, ServiceChange, Services};
 
-use crate::cluster::{Account, ControlPlane};
+use crate::k8s::{Account, Cluster, Shared};
 use crate::leases::{LIMIT, block_on, in_cluster};
 
 const POD: &str = "statefulset.kubernetes.io/pod-name";
 const EPOCH: &str = "vedette.dev/epoch";
 
-fn service(plane: &ControlPlane, account: &Account) {
+fn service(plane: &Cluster, account: &Account<'_>) {
     plane.admin().apply(json!({
         "apiVersion": "v1",
         "kind": "Service",
@@ -31,7 +31,7 @@ fn to_pod(pod: &str, epoch: u64) -> ServiceChange {
 
 #[test]
 fn a_patch_changes_its_fields_and_leaves_the_rest() {
-    let plane = ControlPlane::shared();
+    let plane = Shared::get();
     let account = plane.account();
     service(&plane, &account);
     block_on(async {
@@ -56,7 +56,7 @@ fn a_patch_changes_its_fields_and_leaves_the_rest() {
 
 #[test]
 fn a_patch_on_what_somebody_else_changed_is_a_conflict() {
-    let plane = ControlPlane::shared();
+    let plane = Shared::get();
     let account = plane.account();
     service(&plane, &account);
     block_on(async {

@@ -4,13 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
-use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use kube::Api;
-use kube::api::PostParams;
+use kube::api::{DeleteParams, PostParams};
 use tempfile::TempDir;
 
 use super::admin::kubeconfig;
-use super::{ControlPlane, manifests};
+use super::{Cluster, manifests};
 
 /// The manifests of the rights, as they are shipped.
 const MANIFESTS: [&str; 3] = [
@@ -22,27 +22,26 @@ const NAME: &str = "vedette";
 
 /// A namespace with the account in it, and files with a token, as a Pod finds them.
 #[derive(Debug)]
-pub(crate) struct Account {
+pub(crate) struct Account<'a> {
+    cluster: &'a Cluster,
     namespace: String,
-    address: String,
     authority: PathBuf,
     dir: TempDir,
 }
 
-impl Account {
-    pub(super) fn new(plane: &ControlPlane, namespace: &str) -> Self {
-        plane.admin().namespace(namespace);
+impl<'a> Account<'a> {
+    pub(super) fn new(cluster: &'a Cluster, namespace: &str) -> Self {
+        cluster.admin().namespace(namespace);
         for mut object in MANIFESTS.iter().flat_map(|path| manifests::read(path)) {
             manifests::into_namespace(&mut object, namespace);
-            plane.admin().apply(object);
+            cluster.admin().apply(object);
         }
         let dir = TempDir::with_prefix("vedette-account").unwrap();
         let authority = dir.path().join("ca.crt");
-        fs::copy(plane.keys().path("ca.crt"), &authority).unwrap();
+        fs::copy(cluster.authority(), &authority).unwrap();
         fs::write(dir.path().join("namespace"), namespace).unwrap();
-        let account =
-            Self { namespace: namespace.to_owned(), address: plane.address().to_owned(), authority, dir };
-        account.write_token(&account.new_token(plane));
+        let account = Self { cluster, namespace: namespace.to_owned(), authority, dir };
+        account.write_token(&account.new_token());
         let user = format!("tokenFile: {}", account.token_file().display());
         account.write_kubeconfig(&user);
         account
@@ -55,7 +54,7 @@ impl Account {
 
     /// `https://HOST:PORT` of the API server.
     pub(crate) fn address(&self) -> &str {
-        &self.address
+        self.cluster.address()
     }
 
     /// The folder that a Pod has mounted: `token`, `ca.crt` and `namespace`.
@@ -74,9 +73,9 @@ impl Account {
     }
 
     /// A fresh token from the API server.
-    pub(crate) fn new_token(&self, plane: &ControlPlane) -> String {
+    pub(crate) fn new_token(&self) -> String {
         let namespace = self.namespace.clone();
-        plane.admin().run(|client| async move {
+        self.cluster.admin().run(|client| async move {
             let api: Api<ServiceAccount> = Api::namespaced(client, &namespace);
             let spec = TokenRequestSpec { expiration_seconds: Some(3600), ..TokenRequestSpec::default() };
             let request = TokenRequest { spec, ..TokenRequest::default() };
@@ -94,7 +93,21 @@ impl Account {
 
     /// Replaces the kubeconfig; `user` as in [`kubeconfig`].
     pub(crate) fn write_kubeconfig(&self, user: &str) {
-        fs::write(self.kubeconfig(), kubeconfig(&self.address, &self.authority, user, &self.namespace))
+        fs::write(self.kubeconfig(), kubeconfig(self.address(), &self.authority, user, &self.namespace))
             .unwrap();
+    }
+}
+
+impl Drop for Account<'_> {
+    fn drop(&mut self) {
+        if self.cluster.lasts() {
+            let namespace = self.namespace.clone();
+            let deleted = self.cluster.admin().run(|client| async move {
+                Api::<Namespace>::all(client).delete(&namespace, &DeleteParams::default()).await
+            });
+            if let Err(error) = deleted {
+                eprintln!("the namespace {} is left behind: {error}", self.namespace);
+            }
+        }
     }
 }

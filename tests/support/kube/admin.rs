@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use kube::api::{DynamicObject, Patch, PatchParams};
-use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
+use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client, Config};
 use serde_json::Value;
@@ -28,6 +28,12 @@ pub(crate) struct Admin {
 impl Admin {
     /// Connects with a token; nothing is sent yet.
     pub(crate) fn new(place: Option<&Host>, address: &str, authority: &Path, token: &str) -> Self {
+        let text = kubeconfig(address, authority, &format!("token: {token}"), "default");
+        Self::of(place, Kubeconfig::from_yaml(&text).unwrap())
+    }
+
+    /// The user of a kubeconfig.
+    pub(crate) fn of(place: Option<&Host>, parsed: Kubeconfig) -> Self {
         let place = place.cloned();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -39,14 +45,11 @@ impl Admin {
             .enable_all()
             .build()
             .unwrap();
-        let text = kubeconfig(address, authority, &format!("token: {token}"), "default");
-        let parsed = Kubeconfig::from_yaml(&text).unwrap();
         let options = KubeConfigOptions::default();
         let mut config = runtime.block_on(Config::from_custom_kubeconfig(parsed, &options)).unwrap();
         config.connect_timeout = Some(Duration::from_secs(2));
         config.read_timeout = Some(Duration::from_secs(30));
         config.default_retry = false;
-        assert!(matches!(config.auth_info, AuthInfo { token: Some(_), .. }));
         Self { runtime: Some(runtime), config }
     }
 

@@ -1,31 +1,29 @@
 //! etcd, the API server, and controllers where a test wants them.
 
 use std::fs;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::admin::kubeconfig;
 use super::keys::Keys;
-use super::{Account, Admin};
+use super::{Admin, Cluster};
 use crate::support::{Host, Port, Process, poll};
 
 /// A running control plane. Dropped, all of it ends.
 #[derive(Debug)]
 pub(crate) struct ControlPlane {
     // In the order in which they end.
-    admin: Admin,
+    cluster: Cluster,
     controllers: Option<Process>,
     api: Mutex<Option<Process>>,
     _etcd: Process,
     keys: Keys,
-    address: String,
     command: ApiCommand,
-    namespaces: AtomicUsize,
     place: Option<Host>,
     dir: TempDir,
     _ports: [Port; 3],
@@ -55,15 +53,15 @@ impl ControlPlane {
             Process::spawn_at(place, "etcd", command, &folder(dir.path(), "etcd"))
         };
         let address = format!("https://{host}:{secure}");
+        let authority = keys.path("ca.crt");
+        let admin = Admin::new(place, &address, &authority, &token);
         let plane = Self {
-            admin: Admin::new(place, &address, &keys.path("ca.crt"), &token),
+            cluster: Cluster::passing(admin, address, authority),
             controllers: None,
             api: Mutex::new(None),
             _etcd: etcd,
             keys,
-            address,
             command: ApiCommand { program: programs.api, host: host.to_owned(), store, secure },
-            namespaces: AtomicUsize::new(0),
             place: place.cloned(),
             dir,
             _ports: ports,
@@ -72,24 +70,13 @@ impl ControlPlane {
         plane
     }
 
-    /// One that tests share as long as one of them uses it. It must be left as it was found.
-    pub(crate) fn shared() -> Arc<Self> {
-        static SHARED: Mutex<Weak<ControlPlane>> = Mutex::new(Weak::new());
-        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-        shared.upgrade().unwrap_or_else(|| {
-            let plane = Arc::new(Self::start(None));
-            *shared = Arc::downgrade(&plane);
-            plane
-        })
-    }
-
     /// Starts what was built beside the API server: EndpointSlices that follow Services, Pods of StatefulSets.
     pub(crate) fn with_controllers(mut self) -> Self {
         let text = fs::read_to_string(self.keys.path("tokens.csv")).unwrap();
         let token = text.split(',').next().unwrap();
         let path = self.keys.path("administrator.kubeconfig");
         let user = format!("token: {token}");
-        fs::write(&path, kubeconfig(&self.address, &self.keys.path("ca.crt"), &user, "default")).unwrap();
+        fs::write(&path, kubeconfig(self.address(), &self.keys.path("ca.crt"), &user, "default")).unwrap();
         let mut command = Command::new(built());
         command.args(["controllers", "--kubeconfig", path.to_str().unwrap()]);
         let dir = folder(self.dir.path(), "controllers");
@@ -104,7 +91,7 @@ impl ControlPlane {
         *self.api() = Some(Process::spawn_at(self.place.as_ref(), "apiserver", command, &dir));
         poll("the API server is ready", || match self.api().as_mut().and_then(Process::ended) {
             Some(status) => panic!("the API server ended: {status}"),
-            None => self.admin.ready(),
+            None => self.admin().ready(),
         });
     }
 
@@ -127,25 +114,17 @@ impl ControlPlane {
         self.api.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Who may do everything.
-    pub(crate) const fn admin(&self) -> &Admin {
-        &self.admin
-    }
-
-    /// `https://HOST:PORT`.
-    pub(crate) fn address(&self) -> &str {
-        &self.address
-    }
-
     /// The cluster's keys.
     pub(crate) const fn keys(&self) -> &Keys {
         &self.keys
     }
+}
 
-    /// A new namespace with vedette's account and the rights that are shipped in `deploy/`, and nothing else.
-    pub(crate) fn account(&self) -> Account {
-        let number = self.namespaces.fetch_add(1, Ordering::Relaxed);
-        Account::new(self, &format!("test-{number}"))
+impl Deref for ControlPlane {
+    type Target = Cluster;
+
+    fn deref(&self) -> &Cluster {
+        &self.cluster
     }
 }
 
