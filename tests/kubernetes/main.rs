@@ -14,3 +14,4 @@ mod outage;
 mod pods;
 mod rights;
 mod services;
+mod sick;

@@ -8,6 +8,7 @@ pub(crate) mod admin;
 pub(crate) mod cluster;
 pub(crate) mod container;
 pub(crate) mod control_plane;
+pub(crate) mod gate;
 pub(crate) mod keys;
 pub(crate) mod kubelet;
 pub(crate) mod manifests;
