@@ -41,10 +41,11 @@ spec:
 ";
 
 struct World {
-    // The Pods end before their network and their API server.
+    // In the order in which they end.
     kubelet: Kubelet,
     namespace: String,
     plane: Arc<ControlPlane>,
+    _network: Arc<Network>,
 }
 
 impl World {
@@ -58,7 +59,7 @@ impl World {
             manifests::into_namespace(&mut object, &namespace);
             plane.admin().apply(object);
         }
-        let world = Self { kubelet, namespace, plane };
+        let world = Self { kubelet, namespace, plane, _network: network };
         poll("three endpoints", || {
             let ready = world.endpoints();
             if ready.len() == 3 { Ok(()) } else { Err(ready) }
@@ -176,7 +177,7 @@ fn a_polite_end_is_no_endpoint_and_lasts_for_the_grace_period() {
     let name = "redis-2";
     let before = world.pod(name).unwrap();
     // It does not hear the request to end.
-    world.kubelet.signal(name, Signal::STOP);
+    world.kubelet.pause(name);
     let deleted_at = Instant::now();
     world.delete(name);
     let ending = world.pod(name).unwrap();

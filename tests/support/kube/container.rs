@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -27,6 +27,7 @@ pub(crate) struct Container {
     process: Process,
     ready: Arc<AtomicBool>,
     ended: Arc<AtomicBool>,
+    probe: Option<JoinHandle<()>>,
 }
 
 impl Container {
@@ -41,19 +42,20 @@ impl Container {
             .args(arguments);
         let process = Process::spawn_at(Some(host), pod, command, dir);
         let number = SERIAL.fetch_add(1, Ordering::Relaxed);
-        let container = Self {
+        let mut container = Self {
             id: format!("stand-in://{:08x}{number:056x}", std::process::id()),
             started: Timestamp::now(),
             process,
             ready: Arc::default(),
             ended: Arc::default(),
+            probe: None,
         };
-        container.probe(host.clone());
+        container.probe = Some(container.probe(host.clone()));
         container
     }
 
     /// Readiness is an answered PING, whatever the role. A probe that hangs holds nobody else up.
-    fn probe(&self, host: Host) {
+    fn probe(&self, host: Host) -> JoinHandle<()> {
         let (ready, ended) = (Arc::clone(&self.ready), Arc::clone(&self.ended));
         thread::spawn(move || {
             while !ended.load(Ordering::Relaxed) {
@@ -64,7 +66,7 @@ impl Container {
                 ready.store(good, Ordering::Relaxed);
                 thread::sleep(PROBE);
             }
-        });
+        })
     }
 
     /// Whether the probe was answered last time.
@@ -82,6 +84,11 @@ impl Container {
         self.process.signal(signal);
     }
 
+    /// SIGSTOP, in force.
+    pub(crate) fn pause(&self) {
+        self.process.pause();
+    }
+
     /// kill -9 and wait.
     pub(crate) fn kill(&mut self) {
         self.process.kill();
@@ -91,5 +98,10 @@ impl Container {
 impl Drop for Container {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::Relaxed);
+        // A probe that hangs ends with the process, and must not outlive its host.
+        self.process.kill();
+        if let Some(probe) = self.probe.take() {
+            let _ = probe.join();
+        }
     }
 }

@@ -102,7 +102,7 @@ impl ControlPlane {
 
     /// SIGSTOP of the API server: connections stand, and nothing is answered.
     pub(crate) fn pause_api(&self) {
-        self.api().as_ref().expect("a running API server").signal(Signal::STOP);
+        self.api().as_ref().expect("a running API server").pause();
     }
 
     /// SIGCONT.

@@ -35,6 +35,8 @@ pub(crate) struct Kubelet {
 
 #[derive(Debug)]
 struct Shared {
+    // The processes end before their network.
+    state: Mutex<State>,
     plane: Arc<ControlPlane>,
     network: Arc<Network>,
     namespace: String,
@@ -42,7 +44,6 @@ struct Shared {
     nodes: Vec<(String, String)>,
     dir: TempDir,
     end: AtomicBool,
-    state: Mutex<State>,
 }
 
 #[derive(Debug)]
@@ -107,6 +108,11 @@ impl Kubelet {
     /// Sends a signal to the container of that Pod; one that ends so is restarted.
     pub(crate) fn signal(&self, pod: &str, signal: Signal) {
         self.shared.state().pods.get(pod).expect("that Pod").signal(signal);
+    }
+
+    /// SIGSTOP of the container of that Pod, in force: it keeps its connections and hears nothing.
+    pub(crate) fn pause(&self, pod: &str) {
+        self.shared.state().pods.get(pod).expect("that Pod").pause();
     }
 
     /// kill -9 of the container, which stays ended until [`Kubelet::release`].

@@ -70,6 +70,11 @@ impl Pod {
         self.container.signal(signal);
     }
 
+    /// SIGSTOP of the container, in force.
+    pub(super) fn pause(&self) {
+        self.container.pause();
+    }
+
     /// Restarts a container that has ended, where it should run.
     pub(super) fn keep_running(&mut self) {
         if let Some(status) = self.container.ended()
