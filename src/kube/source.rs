@@ -113,3 +113,31 @@ fn add(seen: &mut Sha256, bytes: &[u8]) {
     seen.update(bytes.len().to_le_bytes());
     seen.update(bytes);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(host: &str) -> String {
+        match Source::cluster(host, "6443") {
+            Source::Cluster { address, .. } => address,
+            Source::Kubeconfig(path) => panic!("{}", path.display()),
+        }
+    }
+
+    #[test]
+    fn an_address_of_the_newer_kind_is_put_in_brackets() {
+        assert_eq!(address("10.96.0.1"), "https://10.96.0.1:6443");
+        assert_eq!(address("fd00::1"), "https://[fd00::1]:6443");
+    }
+
+    #[test]
+    fn bytes_that_move_to_the_next_file_are_a_change() {
+        let digest = |files: [&str; 2]| {
+            let mut seen = Sha256::new();
+            files.iter().for_each(|file| add(&mut seen, file.as_bytes()));
+            seen.finalize()
+        };
+        assert_ne!(digest(["ab", "c"]), digest(["a", "bc"]));
+    }
+}

@@ -2,9 +2,11 @@
 
 use std::fs;
 
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{Pod, Secret, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use serde_json::json;
-use vedette::kube::{Access, Failure, Leases, Objects, SetupError, Source};
+use vedette::kube::{Access, Failure, Kind, Leases, Objects, SetupError, Source};
 
 use crate::k8s::{Account, ControlPlane, Shared};
 use crate::leases::{LIMIT, block_on, in_cluster, lease, leases};
@@ -29,6 +31,25 @@ fn what_the_role_does_not_name_is_refused_by_name() {
             (error.failure, error.call.to_string()),
             (Failure::Refused, "create leases stray".to_owned())
         );
+    });
+}
+
+#[test]
+fn what_it_has_to_know_it_may_list_and_watch() {
+    async fn reads<K: Kind>(account: &Account<'_>) {
+        let mut watch = Objects::<K>::new(in_cluster(account).await, account.namespace()).watch("");
+        for expected in ["All", "Open"] {
+            let told = tokio::time::timeout(LIMIT, watch.next()).await.expect("it begins");
+            assert!(format!("{told:?}").starts_with(expected), "{}: {told:?}", K::kind(&()));
+        }
+    }
+    let plane = Shared::get();
+    let account = plane.account();
+    block_on(async {
+        reads::<Pod>(&account).await;
+        reads::<Service>(&account).await;
+        reads::<EndpointSlice>(&account).await;
+        reads::<Lease>(&account).await;
     });
 }
 
