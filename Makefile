@@ -22,7 +22,7 @@ DESTDIR ?=
 BIN := $(DESTDIR)$(PREFIX)/bin
 SHARE := $(DESTDIR)$(PREFIX)/share
 
-.PHONY: help build test soak fmt fmt-check lint doc deny unit model fuzz simulation real fleets clients conformance bench bench-table demo install clean
+.PHONY: help build test soak fmt fmt-check lint doc deny unit model fuzz simulation real fleets kubernetes clients conformance bench bench-table demo install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,7 @@ help: ## list the targets
 build: ## debug build of the daemon
 	$(CARGO) build $(FEATURES) --bins
 
-test: fmt-check deny lint doc unit model fuzz simulation real fleets clients conformance ## everything that must hold before a change lands
+test: fmt-check deny lint doc unit model fuzz simulation real fleets kubernetes clients conformance ## everything that must hold before a change lands
 
 fmt: ## format the sources
 	$(CARGO) fmt --all
@@ -70,6 +70,10 @@ real: build ## against real redis-server, redis-sentinel and exporters
 
 fleets: build ## several kinds of daemons, hosts that lose each other, faults in a row; takes root
 	$(MEMORY) $(CARGO) test $(FEATURES) --test fleets -- --test-threads $(TEST_THREADS)
+
+kubernetes: build ## against a real Kubernetes API server with the rights that are shipped; the first build of it takes minutes
+	tests/kubernetes/prepare
+	$(MEMORY) $(CARGO) test $(FEATURES) --test kubernetes -- --test-threads $(TEST_THREADS)
 
 clients: build ## client libraries of five languages through failovers
 	tests/clients/prepare

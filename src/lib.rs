@@ -19,6 +19,7 @@ pub mod core;
 pub mod demo;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
+pub mod kube;
 pub mod link;
 pub mod metrics;
 pub mod process;

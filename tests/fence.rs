@@ -40,6 +40,8 @@ const BANNED: &[&str] = &[
     "crate::runtime",
     "crate::server",
     "crate::link",
+    "crate::kube",
+    "k8s_openapi",
     "crate::config",
     "crate::admin",
     "crate::telemetry",

@@ -122,6 +122,11 @@ impl Network {
         &self.hosts[index]
     }
 
+    /// How many hosts there are.
+    pub(crate) fn len(&self) -> usize {
+        self.hosts.len()
+    }
+
     /// The number of the host with this address.
     pub(crate) fn index_of(&self, address: &str) -> usize {
         self.hosts.iter().position(|host| host.address == address).expect("a host with that address")

@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Host, poll};
+use super::{Host, eventually, poll};
 
 /// A running child. Dropped, it is killed, waited for, and on a panic the end of its log is shown.
 #[derive(Debug)]
@@ -42,6 +42,19 @@ impl Process {
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
         kill_process(pid, signal).unwrap_or_else(|error| panic!("can't signal {}: {error}", self.name));
+    }
+
+    /// SIGSTOP, and waits until the last of its threads has stopped: until then one may still answer.
+    pub(crate) fn pause(&self) {
+        self.signal(Signal::STOP);
+        let tasks = format!("/proc/{}/task", self.pid());
+        eventually("the last thread has stopped", || {
+            fs::read_dir(&tasks).unwrap().flatten().all(|task| {
+                let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
+                // A thread that ended meanwhile has none.
+                status.is_empty() || status.contains("\nState:\tT")
+            })
+        });
     }
 
     /// Whether it has ended, and how.

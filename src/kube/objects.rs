@@ -1,0 +1,101 @@
+//! Reading objects of one kind in one namespace.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use ::kube::api::ListParams;
+use ::kube::core::NamespaceResourceScope;
+use ::kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+
+use super::{Access, Call, Error, Verb, Watch};
+
+/// What this module can read: a kind with a namespace that the types know.
+pub trait Kind:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + 'static
+{
+}
+
+impl<K> Kind for K where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + 'static
+{
+}
+
+/// All objects of a kind at one version.
+#[derive(Clone, Debug)]
+pub struct Listed<K> {
+    /// The objects.
+    pub items: Vec<K>,
+    /// The version from which a watch goes on.
+    pub version: String,
+}
+
+/// Objects of one kind in one namespace, to be read.
+#[derive(Clone)]
+pub struct Objects<K> {
+    access: Access,
+    namespace: String,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<K: Kind> Objects<K> {
+    /// Those in that namespace.
+    pub fn new(access: Access, namespace: &str) -> Self {
+        Self { access, namespace: namespace.to_owned(), kind: PhantomData }
+    }
+
+    /// Reads one, from the store itself and not from a cache.
+    pub async fn get(&self, name: &str, limit: Duration) -> Result<K, Error> {
+        let api = self.api(self.access.writes());
+        within(limit, self.call(Verb::Get, name), api.get(name)).await
+    }
+
+    /// Reads all that `selector` (labels; empty for all) matches.
+    pub async fn list(&self, selector: &str, limit: Duration) -> Result<Listed<K>, Error> {
+        let api = self.api(self.access.reads());
+        let params = ListParams::default().labels(selector);
+        let list = within(limit, self.call(Verb::List, ""), api.list(&params)).await?;
+        Ok(Listed { items: list.items, version: list.metadata.resource_version.unwrap_or_default() })
+    }
+
+    /// All that `selector` matches, and then every change.
+    pub fn watch(&self, selector: &str) -> Watch<K> {
+        Watch::new(self.clone(), selector)
+    }
+
+    pub(super) fn call(&self, verb: Verb, name: &str) -> Call {
+        Call { verb, resource: K::plural(&()).into_owned(), name: name.to_owned() }
+    }
+
+    pub(super) fn for_watching(&self) -> Api<K> {
+        self.api(self.access.reads())
+    }
+
+    pub(super) fn for_writing(&self) -> Api<K> {
+        self.api(self.access.writes())
+    }
+
+    fn api(&self, client: Client) -> Api<K> {
+        Api::namespaced(client, &self.namespace)
+    }
+}
+
+/// The answer, or why there is none within `limit`. A request that is late is given up and its connection closed.
+pub(super) async fn within<T>(
+    limit: Duration,
+    call: Call,
+    request: impl Future<Output = Result<T, ::kube::Error>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(limit, request).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(Error::from_client(call, error)),
+        Err(_) => Err(Error::late(call, limit)),
+    }
+}
