@@ -1,0 +1,484 @@
+//! A claimant against a store, a Service and a few nodes that answer as they are told to.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::*;
+use crate::core::ids::{CallNo, ClaimId, GroupName, PodUid, RunId, Version};
+use crate::core::time::Time;
+
+fn config(member: &str) -> Config {
+    Config {
+        member: RunId::from(member),
+        life: 1,
+        group: GroupName::from("g"),
+        barrier_wait: Duration::ZERO,
+        cold_start_wait: Duration::from_secs(30),
+        parallel_syncs: 1,
+        rules: Rules::default(),
+    }
+}
+
+fn standing(run_id: &str, of: Option<&str>, offset: u64) -> Standing {
+    Standing {
+        run_id: RunId::from(run_id),
+        role: of.map_or(Role::Primary, |of| Role::Replica { of: of.to_owned() }),
+        replication_id: "history".to_owned(),
+        earlier_id: String::new(),
+        offset,
+        busy: false,
+        linked: of.is_some(),
+        priority: 100,
+        empty: false,
+    }
+}
+
+fn instance(pod: &str) -> Instance {
+    Instance {
+        pod: pod.to_owned(),
+        uid: PodUid::from(pod),
+        address: format!("{pod}:6379"),
+        run_id: RunId::from(format!("{pod}1")),
+    }
+}
+
+fn primary() -> Primary {
+    Primary {
+        instance: instance("a"),
+        replication_id: "history".to_owned(),
+        offset: 0,
+        epoch: 7,
+        rest: Rest::new(),
+    }
+}
+
+/// The world around claimants, which does at once what is wished for, unless it was told to be unwell.
+struct World {
+    version: u64,
+    lease: Option<GroupLease>,
+    service: Service,
+    nodes: BTreeMap<PodUid, Standing>,
+    down: Vec<&'static str>,
+    /// What is done with the next writes of the Lease, in turn: whether it lands, and whether there is an answer.
+    puts: Vec<(bool, bool)>,
+    now: Time,
+    log: Vec<String>,
+}
+
+impl World {
+    fn new() -> Self {
+        let nodes = [
+            ("a", standing("a1", None, 9)),
+            ("b", standing("b1", Some("a:6379"), 9)),
+            ("c", standing("c1", Some("a:6379"), 8)),
+        ];
+        let lease = GroupLease { primary: Some(primary()), ..GroupLease::new(GroupName::from("g")) };
+        Self {
+            version: 1,
+            lease: Some(lease),
+            service: Service { version: Version::from("s"), pod: "a".to_owned(), epoch: 7 },
+            nodes: nodes.map(|(uid, standing)| (PodUid::from(uid), standing)).into(),
+            down: Vec::new(),
+            puts: Vec::new(),
+            now: Time::ZERO,
+            log: Vec::new(),
+        }
+    }
+
+    fn shown(&self) -> Shown {
+        self.lease.clone().map(|lease| (Version::from(self.version.to_string()), lease))
+    }
+
+    fn listed(&self) -> Fact {
+        let listed = |uid: &PodUid| Listed {
+            pod: uid.to_string(),
+            address: format!("{uid}:6379"),
+            down: self.down.contains(&uid.as_str()),
+        };
+        Fact::Nodes(self.nodes.keys().map(|uid| (uid.clone(), listed(uid))).collect())
+    }
+
+    /// A member that knows the group.
+    fn member(&mut self, name: &str) -> Claimant {
+        let mut claimant = Claimant::new(config(name));
+        self.tell(&mut claimant, self.listed());
+        self.tell(&mut claimant, Fact::ServiceSeen(self.service.clone()));
+        self.tell(&mut claimant, Fact::Seen(self.shown()));
+        claimant
+    }
+
+    fn gathered(&self) -> Fact {
+        let about = self.lease.as_ref().unwrap().primary.clone().unwrap();
+        let opinions = ["m", "n"].map(RunId::from).into();
+        Fact::Gathered(Some(Gathered { about, opinions, start_after: Duration::ZERO }))
+    }
+
+    /// Tells, and carries out what comes of it, for at most `steps` wishes; the others are lost with their claimant.
+    fn tell_for(&mut self, claimant: &mut Claimant, fact: Fact, mut steps: usize) {
+        let mut wishes = Vec::new();
+        claimant.handle(fact, self.now, &mut wishes);
+        let mut at = 0;
+        while at < wishes.len() && steps > 0 {
+            let wish = wishes[at].clone();
+            (at, steps) = (at + 1, steps - 1);
+            if let Some(fact) = self.carry_out(wish) {
+                claimant.handle(fact, self.now, &mut wishes);
+            }
+        }
+    }
+
+    fn tell(&mut self, claimant: &mut Claimant, fact: Fact) {
+        self.tell_for(claimant, fact, 1000);
+    }
+
+    fn carry_out(&mut self, wish: Wish) -> Option<Fact> {
+        Some(match wish {
+            Wish::Read(call) => Fact::Read(call, Some(self.shown())),
+            Wish::Put(call, version, lease) => Fact::Put(call, self.put(version, *lease)),
+            Wish::Barrier { node, call, cut } => {
+                assert!(cut);
+                let answer = self.nodes.get(&node).filter(|_| !self.down.contains(&node.as_str()));
+                Fact::Stood(node.clone(), call, answer.cloned())
+            }
+            Wish::Command { node, call, run_id, command, .. } => {
+                let there = self.nodes.get_mut(&node).unwrap();
+                assert_eq!(there.run_id, run_id);
+                self.log.push(format!("{node} {command:?}"));
+                there.role = match command {
+                    Command::Promote => Role::Primary,
+                    Command::Follow(of) => Role::Replica { of },
+                };
+                Fact::Stood(node, call, Some(there.clone()))
+            }
+            Wish::ReadService(call) => Fact::Service(call, Some(self.service.clone())),
+            Wish::Patch(call, service) => {
+                self.log.push(format!("service {} {}", service.pod, service.epoch));
+                self.service = service;
+                Fact::Patched(call, Written::Landed(self.service.version.clone()))
+            }
+            Wish::Switched(primary) => {
+                self.log.push(format!("switched {} {}", primary.instance.pod, primary.epoch));
+                return None;
+            }
+            Wish::Diverged => {
+                self.log.push("diverged".to_owned());
+                return None;
+            }
+            Wish::Ended => {
+                self.log.push("ended".to_owned());
+                return None;
+            }
+            Wish::Release => return None,
+        })
+    }
+
+    fn put(&mut self, version: Option<Version>, lease: GroupLease) -> Written {
+        let (lands, answers) = if self.puts.is_empty() { (true, true) } else { self.puts.remove(0) };
+        if version != self.shown().map(|(version, _)| version) {
+            return Written::Conflict;
+        }
+        assert_eq!(GroupLease::parse(&lease.print()).as_ref(), Ok(&lease));
+        if lands {
+            self.version += 1;
+            let step = lease.failover.as_ref().map_or("rest", |failover| failover.step.word());
+            self.log.push(format!("put {step} {}", lease.epoch()));
+            self.lease = Some(lease);
+        }
+        if answers { Written::Landed(Version::from(self.version.to_string())) } else { Written::Unknown }
+    }
+
+    fn take_log(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.log)
+    }
+
+    fn lease(&self) -> &GroupLease {
+        self.lease.as_ref().unwrap()
+    }
+}
+
+#[test]
+fn a_primary_that_is_down_is_replaced_step_by_step() {
+    let mut world = World::new();
+    world.down.push("a");
+    let mut member = world.member("m");
+    assert_eq!(world.take_log(), ["switched a 7"]);
+    let gathered = world.gathered();
+    world.tell(&mut member, gathered);
+    let steps = [
+        "put claimed 7",
+        "put chosen 7",
+        "b Promote",
+        "put committed 8",
+        "switched b 8",
+        "c Follow(\"b:6379\")",
+        "service b 8",
+        "put rest 8",
+    ];
+    let mut log = world.take_log();
+    let mut wanted: Vec<String> = steps.map(str::to_owned).into();
+    // The Service is patched while the nodes are told.
+    log[5..].sort();
+    wanted[5..].sort();
+    assert_eq!(log, wanted);
+    assert!(!member.busy());
+    let lease = world.lease();
+    assert_eq!((lease.holder.clone(), lease.failover.clone(), lease.transitions), (None, None, 1));
+    assert_eq!(lease.history[0].outcome, Outcome::Done);
+    assert_eq!((lease.history[0].from.as_str(), lease.history[0].to.as_str()), ("a", "b"));
+    // The opinions were about the old one: nothing comes of them any more.
+    world.tell(&mut member, Fact::Tick);
+    assert!(world.take_log().is_empty());
+}
+
+#[test]
+fn of_two_that_claim_one_stands_down() {
+    let mut world = World::new();
+    world.down.push("a");
+    let (mut first, mut second) = (world.member("m"), world.member("n"));
+    let gathered = world.gathered();
+    world.tell_for(&mut first, gathered.clone(), 1);
+    assert!(first.busy());
+    world.take_log();
+    // Its view is old: it tries, fails on the version, reads, and sees another's claim.
+    world.tell(&mut second, gathered);
+    assert!(!second.busy());
+    assert!(world.take_log().is_empty());
+}
+
+#[test]
+fn a_claim_whose_answer_is_lost_is_found_by_reading() {
+    for lands in [true, false] {
+        let mut world = World::new();
+        world.down.push("a");
+        world.puts = vec![(lands, false)];
+        let mut member = world.member("m");
+        let gathered = world.gathered();
+        world.tell(&mut member, gathered);
+        // One that did not land may land yet: this attempt is given up, and another begins on what was read.
+        assert_eq!(world.lease().epoch(), 8);
+        assert_eq!(world.lease().transitions, 1);
+        let id = world.take_log();
+        assert_eq!(id.iter().filter(|line| line.starts_with("put claimed")).count(), 1);
+    }
+}
+
+#[test]
+fn a_commit_whose_answer_is_lost_is_made_once() {
+    for lands in [true, false] {
+        let mut world = World::new();
+        world.down.push("a");
+        world.puts = vec![(true, true), (true, true), (lands, false)];
+        let mut member = world.member("m");
+        let gathered = world.gathered();
+        world.tell(&mut member, gathered);
+        let log = world.take_log();
+        assert_eq!(log.iter().filter(|line| *line == "put committed 8").count(), 1, "{log:?}");
+        assert_eq!(world.lease().epoch(), 8);
+    }
+}
+
+/// Killed after any number of wishes, another goes on when the claim's time is over, at the next epoch, and not before.
+#[test]
+fn a_claim_that_is_left_goes_on_after_its_time() {
+    for steps in 1..20 {
+        let mut world = World::new();
+        world.down.push("a");
+        let (mut first, mut second) = (world.member("m"), world.member("n"));
+        let gathered = world.gathered();
+        world.tell_for(&mut first, gathered, steps);
+        let left = world.lease().clone();
+        let shown = world.shown();
+        world.tell(&mut second, Fact::Seen(shown));
+        let late = world.take_log().len();
+        assert!(late >= 1);
+        world.now = Time::from_millis(4999);
+        world.tell(&mut second, Fact::Tick);
+        let early = world.take_log();
+        assert!(early.iter().all(|line| line.starts_with("service")), "{early:?}");
+        world.now = Time::from_millis(5000);
+        world.tell(&mut second, Fact::Tick);
+        let lease = world.lease();
+        assert_eq!(lease.holder, None, "after {steps}");
+        assert_eq!(lease.primary.as_ref().unwrap().instance.pod, "b");
+        let committed = left.epoch() == 8;
+        assert_eq!(lease.epoch(), if committed { 8 } else { 9 }, "after {steps}");
+        assert_eq!(world.service.pod, "b");
+        assert_eq!(world.nodes["c"].role, Role::Replica { of: "b:6379".to_owned() });
+    }
+}
+
+#[test]
+fn nothing_is_done_after_two_thirds_of_the_time() {
+    let mut world = World::new();
+    world.down.push("a");
+    let mut member = world.member("m");
+    let gathered = world.gathered();
+    world.tell_for(&mut member, gathered, 1);
+    world.take_log();
+    let mut wishes = Vec::new();
+    let until = acts_until(Time::ZERO, CLAIM_SECONDS);
+    member.handle(Fact::Tick, until, &mut wishes);
+    assert_eq!(wishes, [Wish::Release]);
+    assert!(!member.busy());
+}
+
+#[test]
+fn long_work_renews_its_claim() {
+    let mut world = World::new();
+    world.down.push("a");
+    let mut member = world.member("m");
+    // Nobody can be promoted: the claim is undone only if that is sure, so there is a wait to see.
+    world.nodes.get_mut("b").unwrap().role = Role::Replica { of: "a:6379".to_owned() };
+    let gathered = world.gathered();
+    world.tell_for(&mut member, gathered, 1);
+    let before = world.version;
+    world.now = Time::from_millis(1700);
+    let deadline = member.next_deadline().unwrap();
+    assert!(deadline <= world.now);
+    world.tell(&mut member, Fact::Put(CallNo(1), Written::Landed(Version::from(before.to_string()))));
+    assert!(world.version > before);
+}
+
+#[test]
+fn a_false_alarm_of_a_dead_claimant_is_undone() {
+    let mut world = World::new();
+    let (mut first, mut second) = (world.member("m"), world.member("n"));
+    let gathered = world.gathered();
+    world.tell_for(&mut first, gathered, 1);
+    world.take_log();
+    let shown = world.shown();
+    world.tell(&mut second, Fact::Seen(shown));
+    world.now = Time::from_millis(5000);
+    world.tell(&mut second, Fact::Tick);
+    assert_eq!(world.take_log(), ["put claimed 7", "put rest 7"]);
+    assert_eq!(world.lease().history[0].outcome, Outcome::Undone);
+}
+
+/// The lease as a dead claimant left it, when it had recorded b.
+fn left_with_b(world: &mut World) {
+    let claim = ClaimId::from("x");
+    let lease = world.lease.as_mut().unwrap();
+    lease.holder = Some(claim.clone());
+    lease.failover = Some(Failover {
+        claim,
+        kind: Kind::Failover,
+        epoch: 8,
+        why: "down".to_owned(),
+        from: Some(instance("a")),
+        candidate: Some(instance("b")),
+        tried: vec![instance("b")],
+        step: Step::Chosen,
+        opinions: Vec::new(),
+        fence: Fence::None,
+        times: BTreeMap::new(),
+        rest: Rest::new(),
+    });
+}
+
+#[test]
+fn it_is_not_undone_while_a_candidate_may_yet_rise() {
+    let mut world = World::new();
+    left_with_b(&mut world);
+    world.down.push("b");
+    let mut member = world.member("m");
+    world.now = Time::from_millis(5000);
+    world.tell(&mut member, Fact::Tick);
+    // b was not heard: a may be well, but a failover it is.
+    assert_eq!(world.lease().primary.as_ref().unwrap().instance.pod, "c");
+    assert_eq!(world.lease().epoch(), 9);
+}
+
+#[test]
+fn a_candidate_that_came_back_as_another_process_is_no_candidate() {
+    let mut world = World::new();
+    left_with_b(&mut world);
+    world.down.push("a");
+    world.nodes.insert(PodUid::from("b"), Standing { empty: true, ..standing("b2", None, 0) });
+    let mut member = world.member("m");
+    world.now = Time::from_millis(5000);
+    world.tell(&mut member, Fact::Tick);
+    assert_eq!(world.lease().primary.as_ref().unwrap().instance, instance("c"));
+    assert_eq!(world.nodes["b"].role, Role::Replica { of: "c:6379".to_owned() });
+}
+
+#[test]
+fn a_repair_puts_roles_right_and_keeps_the_epoch() {
+    let mut world = World::new();
+    world.nodes.get_mut("c").unwrap().role = Role::Primary;
+    let mut member = world.member("m");
+    world.tell(&mut member, Fact::Wrong(true));
+    assert_eq!(world.nodes["c"].role, Role::Replica { of: "a:6379".to_owned() });
+    assert_eq!((world.lease().epoch(), world.lease().transitions), (7, 1));
+    assert!(world.lease().history.is_empty());
+}
+
+#[test]
+fn a_repair_follows_no_primary_that_restarted_and_none_that_is_empty() {
+    for (run_id, empty) in [("a2", false), ("a1", true)] {
+        let mut world = World::new();
+        world.nodes.insert(PodUid::from("a"), Standing { empty, ..standing(run_id, None, 0) });
+        world.nodes.get_mut("c").unwrap().role = Role::Replica { of: "b:6379".to_owned() };
+        let mut member = world.member("m");
+        world.take_log();
+        world.tell(&mut member, Fact::Wrong(true));
+        assert_eq!(world.take_log(), ["put claimed 7", "put rest 7"]);
+    }
+}
+
+#[test]
+fn who_ends_hands_over() {
+    let mut world = World::new();
+    world.down.push("a");
+    let (mut first, mut second) = (world.member("m"), world.member("n"));
+    let gathered = world.gathered();
+    let mut wishes = Vec::new();
+    first.handle(gathered, world.now, &mut wishes);
+    first.handle(Fact::Terminate, world.now, &mut wishes);
+    assert_eq!(wishes.len(), 1, "the claim's answer is waited for: {wishes:?}");
+    world.take_log();
+    let answer = world.carry_out(wishes.remove(0)).unwrap();
+    world.tell(&mut first, answer);
+    assert_eq!(world.take_log(), ["put claimed 7", "put claimed 7", "ended"]);
+    assert_eq!(world.lease().holder, None);
+    let shown = world.shown();
+    world.tell(&mut second, Fact::Seen(shown));
+    assert_eq!(world.lease().epoch(), 9, "at once");
+}
+
+#[test]
+fn a_missing_lease_is_made_as_a_claim_above_all_epochs() {
+    let mut world = World::new();
+    world.lease = None;
+    let mut member = world.member("m");
+    world.now = Time::from_millis(4999);
+    world.tell(&mut member, Fact::Tick);
+    assert!(world.take_log().is_empty());
+    world.now = Time::from_millis(5000);
+    world.tell(&mut member, Fact::Tick);
+    let log = world.take_log();
+    assert_eq!(log[..4], ["put claimed 0", "put chosen 0", "put committed 1007", "switched a 1007"]);
+    assert!(log.contains(&"service a 1007".to_owned()));
+    assert_eq!((world.lease().epoch(), world.lease().holder.clone()), (1007, None));
+}
+
+#[test]
+fn two_primaries_with_data_of_their_own_are_not_touched() {
+    let mut world = World::new();
+    world.lease = None;
+    let other = Standing { replication_id: "other".to_owned(), ..standing("b1", None, 5) };
+    world.nodes.insert(PodUid::from("b"), other);
+    let mut member = world.member("m");
+    world.now = Time::from_millis(5000);
+    world.tell(&mut member, Fact::Tick);
+    let log = world.take_log();
+    assert_eq!(log, ["put claimed 0", "diverged"]);
+}
+
+#[test]
+fn a_later_epoch_on_the_service_is_left_alone() {
+    let mut world = World::new();
+    world.service = Service { version: Version::from("s"), pod: "b".to_owned(), epoch: 9 };
+    let mut member = world.member("m");
+    world.tell(&mut member, Fact::Tick);
+    assert_eq!(world.take_log(), ["switched a 7"]);
+}
