@@ -14,7 +14,7 @@ use super::group::{GroupLease, Primary};
 use super::hold::{After, Hold, Pending, Stage};
 use super::router::Router;
 use super::rules::{Rule, Rules};
-use super::running::{Failover, Fence, Kind, Step};
+use super::running::{Failover, Fence, Kind, Outcome, Step};
 use super::sight::Sight;
 use crate::core::ids::{CallNo, ClaimId, GroupName, PodUid, RunId, Version};
 use crate::core::time::Time;
@@ -36,6 +36,8 @@ pub struct Config {
     pub barrier_wait: Duration,
     /// How long all listed nodes are waited for where no Lease says who is primary.
     pub cold_start_wait: Duration,
+    /// How long after an undone failover the same primary is left alone: what stood in its way may still stand.
+    pub again_after: Duration,
     /// Replicas in a full sync at the same time; at least 1.
     pub parallel_syncs: usize,
     /// All, but in a model.
@@ -157,10 +159,19 @@ impl Claimant {
         self.remembered.as_ref()
     }
 
-    /// Whether a claim is held or tried for.
+    /// The claim that is held or tried for.
     #[must_use]
-    pub fn busy(&self) -> bool {
-        self.hold.is_some()
+    pub fn claimed(&self) -> Option<&ClaimId> {
+        self.hold.as_ref().map(|hold| &hold.id)
+    }
+
+    /// The version of the Lease that was seen last, nothing if none was.
+    #[must_use]
+    pub fn seen(&self) -> Option<&Version> {
+        match &self.view {
+            View::Is(sight) => Some(&sight.version),
+            View::Unknown | View::Missing { .. } => None,
+        }
     }
 
     /// When [`Fact::Tick`] is due, if nothing else comes before.
@@ -178,7 +189,7 @@ impl Claimant {
                 .chain(self.router.next_deadline())
                 .min(),
             None => {
-                let start = self.gathered.as_ref().map(|(_, at)| *at);
+                let start = self.gathered.as_ref().map(|(_, at)| (*at).max(self.again_at().unwrap_or(*at)));
                 [view, start, self.router.next_deadline()].into_iter().flatten().min()
             }
         }
@@ -360,8 +371,14 @@ impl Claimant {
             }
             View::Is(sight) => {
                 let (version, lease) = (sight.version.clone(), sight.lease.clone());
+                let repair = |left: &Failover| left.kind == Kind::Repair;
                 let kind = match (&lease.holder, &lease.failover) {
                     (Some(_), _) if !sight.expired(lease.seconds, now) => return,
+                    // A repair leaves nothing behind that would have to be gone on with.
+                    (_, Some(left)) if repair(left) && self.may_fail_over(&lease, now) => {
+                        let lease = GroupLease { failover: None, ..lease };
+                        return self.claim(Kind::Failover, Some(version), lease, now, out);
+                    }
                     (_, Some(left)) => left.kind,
                     (_, None) if self.may_fail_over(&lease, now) => Kind::Failover,
                     (_, None) if self.wrong && lease.primary.is_some() => Kind::Repair,
@@ -374,8 +391,15 @@ impl Claimant {
 
     fn may_fail_over(&self, lease: &GroupLease, now: Time) -> bool {
         let Some(primary) = &lease.primary else { return false };
-        self.word
-            || self.gathered.as_ref().is_some_and(|(gathered, at)| gathered.is_about(primary) && now >= *at)
+        let ripe = |(gathered, at): &(Gathered, Time)| gathered.is_about(primary) && now >= *at;
+        self.word || self.gathered.as_ref().is_some_and(ripe) && self.again_at().is_none_or(|at| now >= at)
+    }
+
+    /// When a failover may be tried again after one that was undone. An operator's word doesn't wait for it.
+    fn again_at(&self) -> Option<Time> {
+        let View::Is(sight) = &self.view else { return None };
+        let undone = sight.lease.history.last().is_some_and(|past| past.outcome == Outcome::Undone);
+        undone.then(|| sight.changed_at + self.config.again_after)
     }
 
     /// A Lease that is missing is made as a claim: so two that make it don't both believe in theirs.

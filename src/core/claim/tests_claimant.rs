@@ -14,6 +14,7 @@ fn config(member: &str) -> Config {
         group: GroupName::from("g"),
         barrier_wait: Duration::ZERO,
         cold_start_wait: Duration::from_secs(30),
+        again_after: Duration::from_secs(4),
         parallel_syncs: 1,
         rules: Rules::default(),
     }
@@ -220,7 +221,7 @@ fn a_primary_that_is_down_is_replaced_step_by_step() {
     log[5..].sort();
     wanted[5..].sort();
     assert_eq!(log, wanted);
-    assert!(!member.busy());
+    assert!(member.claimed().is_none());
     let lease = world.lease();
     assert_eq!((lease.holder.clone(), lease.failover.clone(), lease.transitions), (None, None, 1));
     assert_eq!(lease.history[0].outcome, Outcome::Done);
@@ -237,11 +238,11 @@ fn of_two_that_claim_one_stands_down() {
     let (mut first, mut second) = (world.member("m"), world.member("n"));
     let gathered = world.gathered();
     world.tell_for(&mut first, gathered.clone(), 1);
-    assert!(first.busy());
+    assert!(first.claimed().is_some());
     world.take_log();
     // Its view is old: it tries, fails on the version, reads, and sees another's claim.
     world.tell(&mut second, gathered);
-    assert!(!second.busy());
+    assert!(second.claimed().is_none());
     assert!(world.take_log().is_empty());
 }
 
@@ -319,7 +320,7 @@ fn nothing_is_done_after_two_thirds_of_the_time() {
     let until = acts_until(Time::ZERO, CLAIM_SECONDS);
     member.handle(Fact::Tick, until, &mut wishes);
     assert_eq!(wishes, [Wish::Release]);
-    assert!(!member.busy());
+    assert!(member.claimed().is_none());
 }
 
 #[test]
@@ -352,6 +353,26 @@ fn a_false_alarm_of_a_dead_claimant_is_undone() {
     world.tell(&mut second, Fact::Tick);
     assert_eq!(world.take_log(), ["put claimed 7", "put rest 7"]);
     assert_eq!(world.lease().history[0].outcome, Outcome::Undone);
+}
+
+#[test]
+fn where_nobody_can_be_promoted_it_is_not_tried_without_end() {
+    let mut world = World::new();
+    world.down.push("a");
+    for node in ["b", "c"] {
+        world.nodes.get_mut(node).unwrap().priority = 0;
+    }
+    let mut member = world.member("m");
+    let gathered = world.gathered();
+    world.tell(&mut member, gathered);
+    assert_eq!(world.lease().history.len(), 1);
+    world.now = Time::from_millis(3999);
+    world.tell(&mut member, Fact::Tick);
+    assert_eq!(world.lease().history.len(), 1);
+    assert_eq!(member.next_deadline(), Some(Time::from_millis(4000)));
+    world.now = Time::from_millis(4000);
+    world.tell(&mut member, Fact::Tick);
+    assert_eq!(world.lease().history.len(), 2);
 }
 
 /// The lease as a dead claimant left it, when it had recorded b.
