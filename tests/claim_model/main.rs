@@ -105,3 +105,28 @@ fn a_claim_runs_from_its_start() {
     let budget = Budget { alarms: 1, repairs: 1, jumps: 1, delays: 1, ..Budget::default() };
     is_needed(Rule::FromTheStart, Law::NotDemoted, fleet(budget));
 }
+
+#[test]
+fn a_claimant_that_dies_is_followed_by_another() {
+    check(fleet(Budget { alarms: 1, crashes: 1, jumps: 1, ..Budget::default() }), 5_000);
+}
+
+#[test]
+fn two_alarms_and_a_repair() {
+    check(fleet(Budget { alarms: 2, repairs: 1, ..Budget::default() }), 1_000);
+}
+
+#[test]
+fn three_nodes_and_a_lost_answer() {
+    let budget = Budget { alarms: 1, losses: 1, jumps: 1, ..Budget::default() };
+    check(Fleet { nodes: 3, ..fleet(budget) }, 20_000);
+}
+
+/// Part of `make soak`.
+#[test]
+#[ignore = "half a million states and more"]
+fn in_larger_numbers() {
+    check(fleet(Budget { alarms: 1, repairs: 1, losses: 1, jumps: 1, ..Budget::default() }), 400_000);
+    let budget = Budget { alarms: 1, losses: 1, jumps: 2, ..Budget::default() };
+    check(fleet(budget), 20_000);
+}

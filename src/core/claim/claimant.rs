@@ -1,27 +1,20 @@
-//! The claim of one group, as one member sees it: when to claim, what became of each write of the Lease, when to stop.
+//! The claim of one group, as one member sees it: what it knows, what became of each write of the Lease, when to stop.
 //!
 //! A claim that was left is anybody's as soon as it was seen unchanged for its whole time, and goes on where it was left, at the
-//! next epoch. What a claimant does under its claim is in [`super::work`], what any member does with a commit in
-//! [`super::router`].
+//! next epoch. When to claim is in [`super::consider`], what a claimant does under its claim in [`super::work`],
+//! what any member does with a commit in [`super::router`].
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::facts::{Fact, Gathered, Listed, Shown, Wish, Written};
-use super::fields::Rest;
-use super::gates::Gates;
 use super::group::{GroupLease, Primary};
-use super::hold::{After, Hold, Pending, Stage};
+use super::hold::{After, Hold, Pending};
 use super::router::Router;
 use super::rules::{Rule, Rules};
-use super::running::{Failover, Fence, Kind, Outcome, Step};
 use super::sight::Sight;
 use crate::core::ids::{CallNo, ClaimId, GroupName, PodUid, RunId, Version};
 use crate::core::time::Time;
-
-/// Added to the highest epoch that anybody heard of when a Lease is made anew: more than could have been committed and
-/// forgotten meanwhile.
-const LEAP: u64 = 1000;
 
 /// What is configured.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -75,9 +68,9 @@ pub struct Claimant {
     pub(super) hold: Option<Hold>,
     pub(super) router: Router,
     /// The read of the Service that comes before a missing Lease is made anew.
-    asking_service: Option<CallNo>,
+    pub(super) asking_service: Option<CallNo>,
     pub(super) calls: u64,
-    attempts: u64,
+    pub(super) attempts: u64,
 }
 
 impl Claimant {
@@ -200,7 +193,7 @@ impl Claimant {
         CallNo(self.calls)
     }
 
-    fn claim_time(&self) -> Duration {
+    pub(super) fn claim_time(&self) -> Duration {
         Duration::from_secs(match &self.view {
             View::Is(sight) => sight.lease.seconds,
             View::Unknown | View::Missing { .. } => super::group::CLAIM_SECONDS,
@@ -224,9 +217,10 @@ impl Claimant {
         }
     }
 
-    fn go_on_holding(&mut self, now: Time, out: &mut Vec<Wish>) {
+    pub(super) fn go_on_holding(&mut self, now: Time, out: &mut Vec<Wish>) {
         let Some(hold) = &self.hold else { return };
-        if now >= hold.acts_until() && self.config.rules.hold(Rule::TwoThirds) {
+        let over = now >= hold.acts_until();
+        if over && self.config.rules.hold(Rule::TwoThirds) {
             // Stop where it is. Whether the last write landed is for whoever claims next.
             return self.stand_down(out);
         }
@@ -239,7 +233,7 @@ impl Claimant {
             lease.holder = None;
             return self.put(lease, After::Over, now, out);
         }
-        if now >= hold.renews_at() {
+        if now >= hold.renews_at() && !over {
             let (lease, stage) = (hold.lease.clone(), hold.stage);
             return self.put(lease, After::Go(stage), now, out);
         }
@@ -354,148 +348,5 @@ impl Claimant {
         if over {
             self.stand_down(out);
         }
-    }
-
-    // === When to claim ===
-
-    fn consider(&mut self, now: Time, out: &mut Vec<Wish>) {
-        match &self.view {
-            View::Unknown => {}
-            View::Missing { since } => {
-                let waits = self.config.rules.hold(Rule::Missing) && now < *since + self.claim_time();
-                if !waits && self.asking_service.is_none() && !self.nodes.is_empty() {
-                    let call = self.call();
-                    self.asking_service = Some(call);
-                    out.push(Wish::ReadService(call));
-                }
-            }
-            View::Is(sight) => {
-                let (version, lease) = (sight.version.clone(), sight.lease.clone());
-                let repair = |left: &Failover| left.kind == Kind::Repair;
-                let kind = match (&lease.holder, &lease.failover) {
-                    (Some(_), _) if !sight.expired(lease.seconds, now) => return,
-                    // A repair leaves nothing behind that would have to be gone on with.
-                    (_, Some(left)) if repair(left) && self.may_fail_over(&lease, now) => {
-                        let lease = GroupLease { failover: None, ..lease };
-                        return self.claim(Kind::Failover, Some(version), lease, now, out);
-                    }
-                    (_, Some(left)) => left.kind,
-                    (_, None) if self.may_fail_over(&lease, now) => Kind::Failover,
-                    (_, None) if self.wrong && lease.primary.is_some() => Kind::Repair,
-                    (_, None) => return,
-                };
-                self.claim(kind, Some(version), lease, now, out);
-            }
-        }
-    }
-
-    fn may_fail_over(&self, lease: &GroupLease, now: Time) -> bool {
-        let Some(primary) = &lease.primary else { return false };
-        let ripe = |(gathered, at): &(Gathered, Time)| gathered.is_about(primary) && now >= *at;
-        self.word || self.gathered.as_ref().is_some_and(ripe) && self.again_at().is_none_or(|at| now >= at)
-    }
-
-    /// When a failover may be tried again after one that was undone. An operator's word doesn't wait for it.
-    fn again_at(&self) -> Option<Time> {
-        let View::Is(sight) = &self.view else { return None };
-        let undone = sight.lease.history.last().is_some_and(|past| past.outcome == Outcome::Undone);
-        undone.then(|| sight.changed_at + self.config.again_after)
-    }
-
-    /// A Lease that is missing is made as a claim: so two that make it don't both believe in theirs.
-    fn create(&mut self, now: Time, out: &mut Vec<Wish>) {
-        if self.hold.is_some() || !matches!(self.view, View::Missing { .. }) {
-            return;
-        }
-        let mut lease = GroupLease::new(self.config.group.clone());
-        if !self.config.rules.hold(Rule::Missing) {
-            lease.primary = self.remembered.clone();
-        }
-        self.claim(Kind::Missing, None, lease, now, out);
-    }
-
-    fn claim(
-        &mut self,
-        kind: Kind,
-        version: Option<Version>,
-        old: GroupLease,
-        now: Time,
-        out: &mut Vec<Wish>,
-    ) {
-        self.attempts += 1;
-        let id = format!("{}.{:x}.{}", self.config.member, self.config.life, self.attempts);
-        let id = ClaimId::from(id);
-        let mut lease = old.clone();
-        lease.holder = Some(id.clone());
-        lease.transitions += 1;
-        let mut failover = match lease.failover.take() {
-            Some(left) => Failover { claim: id.clone(), ..left },
-            None => self.new_failover(&id, kind, &lease),
-        };
-        let stage = match (failover.kind, failover.step) {
-            (Kind::Repair, _) | (_, Step::Committed) => Stage::Follow,
-            (Kind::Failover | Kind::Missing, Step::Claimed | Step::Chosen) => {
-                let leap = kind == Kind::Missing && self.config.rules.hold(Rule::Missing);
-                let next = failover.epoch.max(lease.epoch()).saturating_add(1);
-                failover.epoch = if leap { next.max(self.heard.saturating_add(LEAP)) } else { next };
-                Stage::Look
-            }
-        };
-        lease.failover = Some(failover);
-        let forced = std::mem::take(&mut self.word) && kind == Kind::Failover;
-        // A repair begins for what was seen before; what is seen from here on may ask for the next.
-        self.wrong = false;
-        self.hold = Some(Hold {
-            id,
-            kind,
-            claimed: false,
-            claimed_at: now,
-            began: now,
-            version,
-            lease: old,
-            put: None,
-            stage,
-            gates: Gates::default(),
-            forced,
-        });
-        if kind == Kind::Repair && !self.config.rules.hold(Rule::Repair) {
-            if let Some(hold) = &mut self.hold {
-                hold.claimed = true;
-            }
-            return self.go_on_holding(now, out);
-        }
-        self.put(lease, After::Go(stage), now, out);
-    }
-
-    fn new_failover(&self, id: &ClaimId, kind: Kind, lease: &GroupLease) -> Failover {
-        let opinions =
-            self.gathered.as_ref().map(|(gathered, _)| gathered.opinions.iter().cloned().collect());
-        let (why, opinions) = match kind {
-            Kind::Failover if self.word => ("operator", Vec::new()),
-            Kind::Failover => ("down", opinions.unwrap_or_default()),
-            Kind::Repair => ("repair", Vec::new()),
-            Kind::Missing => ("missing", Vec::new()),
-        };
-        Failover {
-            claim: id.clone(),
-            kind,
-            epoch: lease.epoch(),
-            why: why.to_owned(),
-            from: lease.primary.as_ref().map(|primary| primary.instance.clone()),
-            candidate: None,
-            tried: Vec::new(),
-            step: Step::Claimed,
-            opinions,
-            fence: Fence::None,
-            times: BTreeMap::new(),
-            rest: Rest::new(),
-        }
-    }
-}
-
-impl Gathered {
-    /// Whether they are about that very primary: the process and the epoch.
-    pub(super) fn is_about(&self, primary: &Primary) -> bool {
-        self.about.epoch == primary.epoch && self.about.instance.same(&primary.instance)
     }
 }

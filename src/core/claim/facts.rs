@@ -105,7 +105,8 @@ pub enum Fact {
     Read(CallNo, Option<Shown>),
     /// The answer to [`Wish::Put`].
     Put(CallNo, Written),
-    /// The answer to [`Wish::Barrier`] or [`Wish::Command`]; nothing if there was none in time or the connection broke.
+    /// The answer to [`Wish::Barrier`] or [`Wish::Command`]; nothing if there was none in time. With the barrier's number and
+    /// nothing: its connection broke, whenever that is. Either way the barrier is void.
     Stood(PodUid, CallNo, Option<Standing>),
     /// The watch showed the Service.
     ServiceSeen(Service),

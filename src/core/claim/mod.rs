@@ -5,6 +5,7 @@
 
 mod choose;
 mod claimant;
+mod consider;
 mod error;
 mod facts;
 mod fields;
@@ -24,6 +25,8 @@ mod sight;
 mod tests_claimant;
 #[cfg(test)]
 mod tests_group;
+#[cfg(test)]
+mod tests_world;
 mod work;
 
 pub use claimant::{Claimant, Config};
