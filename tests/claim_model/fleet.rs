@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use stateright::{Model, Property};
-use vedette::core::claim::{Claimant, Config, Fact, Gathered, Rules, Wish, Written};
+use vedette::core::claim::{Claimant, Config, Fact, Fence, Gathered, Rules, Wish, Written};
 use vedette::core::ids::{ClaimId, GroupName, RunId};
 use vedette::core::time::Time;
 
@@ -315,7 +315,8 @@ impl Model for Fleet {
                 state.left.alarms -= 1;
                 let about = state.members[at].claimant.committed()?.clone();
                 let opinions = ["m", "n"].map(RunId::from).into();
-                let gathered = Gathered { about, opinions, start_after: Duration::ZERO };
+                let gathered =
+                    Gathered { about, opinions, fence: Fence::Refused, start_after: Duration::ZERO };
                 state.tell(at, Fact::Gathered(Some(gathered)));
             }
             Action::Lapse(at) => {

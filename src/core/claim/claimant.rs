@@ -58,7 +58,8 @@ pub struct Claimant {
     /// Opinions, and from when they may be acted upon.
     pub(super) gathered: Option<(Gathered, Time)>,
     pub(super) wrong: bool,
-    pub(super) word: bool,
+    /// When an operator asked for a failover that was not begun so far.
+    pub(super) word: Option<Time>,
     terminating: bool,
     ended: bool,
     /// The highest committed epoch that was heard of.
@@ -83,7 +84,7 @@ impl Claimant {
             nodes: BTreeMap::new(),
             gathered: None,
             wrong: false,
-            word: false,
+            word: None,
             terminating: false,
             ended: false,
             heard: 0,
@@ -139,7 +140,7 @@ impl Claimant {
                 }
             }
             Fact::Patched(call, written) => self.router.patched(call, &written, now),
-            Fact::Word => self.word = true,
+            Fact::Word => self.word = Some(now),
             Fact::Terminate => self.terminating = true,
             Fact::Tick => {}
         }

@@ -2,6 +2,7 @@
 //! left, or because there is no Lease.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::claimant::{Claimant, View};
 use super::facts::{Gathered, Wish};
@@ -17,6 +18,8 @@ use crate::core::time::Time;
 /// Added to the highest epoch that anybody heard of when a Lease is made anew: more than could have been committed and
 /// forgotten meanwhile.
 const LEAP: u64 = 1000;
+/// How long an operator's word waits for its turn, behind a claim that stands: longer, and it would surprise.
+const WORD_LASTS: Duration = Duration::from_secs(10);
 
 impl Claimant {
     pub(super) fn consider(&mut self, now: Time, out: &mut Vec<Wish>) {
@@ -53,7 +56,12 @@ impl Claimant {
     fn may_fail_over(&self, lease: &GroupLease, now: Time) -> bool {
         let Some(primary) = &lease.primary else { return false };
         let ripe = |(gathered, at): &(Gathered, Time)| gathered.is_about(primary) && now >= *at;
-        self.word || self.gathered.as_ref().is_some_and(ripe) && self.again_at().is_none_or(|at| now >= at)
+        self.spoken(now)
+            || self.gathered.as_ref().is_some_and(ripe) && self.again_at().is_none_or(|at| now >= at)
+    }
+
+    fn spoken(&self, now: Time) -> bool {
+        self.word.is_some_and(|at| now < at + WORD_LASTS)
     }
 
     /// When a failover may be tried again after one that was undone. An operator's word doesn't wait for it.
@@ -89,9 +97,10 @@ impl Claimant {
         let mut lease = old.clone();
         lease.holder = Some(id.clone());
         lease.transitions += 1;
+        let forced = kind == Kind::Failover && self.spoken(now);
         let mut failover = match lease.failover.take() {
             Some(left) => Failover { claim: id.clone(), ..left },
-            None => self.new_failover(&id, kind, &lease),
+            None => self.new_failover(&id, kind, forced, &lease),
         };
         let stage = match (failover.kind, failover.step) {
             (Kind::Repair, _) | (_, Step::Committed) => Stage::Follow,
@@ -103,7 +112,9 @@ impl Claimant {
             }
         };
         lease.failover = Some(failover);
-        let forced = std::mem::take(&mut self.word) && kind == Kind::Failover;
+        if forced {
+            self.word = None;
+        }
         // A repair begins for what was seen before; what is seen from here on may ask for the next.
         self.wrong = false;
         self.hold = Some(Hold {
@@ -128,11 +139,11 @@ impl Claimant {
         self.put(lease, After::Go(stage), now, out);
     }
 
-    fn new_failover(&self, id: &ClaimId, kind: Kind, lease: &GroupLease) -> Failover {
+    fn new_failover(&self, id: &ClaimId, kind: Kind, forced: bool, lease: &GroupLease) -> Failover {
         let opinions =
             self.gathered.as_ref().map(|(gathered, _)| gathered.opinions.iter().cloned().collect());
         let (why, opinions) = match kind {
-            Kind::Failover if self.word => ("operator", Vec::new()),
+            Kind::Failover if forced => ("operator", Vec::new()),
             Kind::Failover => ("down", opinions.unwrap_or_default()),
             Kind::Repair => ("repair", Vec::new()),
             Kind::Missing => ("missing", Vec::new()),

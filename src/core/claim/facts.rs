@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::group::{GroupLease, Primary};
+use super::running::Fence;
 use crate::core::ids::{CallNo, PodUid, RunId, Version};
 
 /// The group's Lease as it was shown: nothing if there is none.
@@ -62,6 +63,8 @@ pub struct Gathered {
     pub about: Primary,
     /// Whose they are.
     pub opinions: BTreeSet<RunId>,
+    /// What is known to keep the primary from acknowledging writes, without anything being done for it.
+    pub fence: Fence,
     /// How long to leave it to others to start.
     pub start_after: Duration,
 }

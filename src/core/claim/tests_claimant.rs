@@ -166,6 +166,39 @@ fn a_false_alarm_of_a_dead_claimant_is_undone() {
 }
 
 #[test]
+fn an_operators_word_stands_for_the_opinions_and_does_not_wait_for_long() {
+    for (wait, begins) in [(0, true), (9_999, true), (10_000, false)] {
+        let mut world = World::new();
+        left_with_b(&mut world);
+        world.lease.as_mut().unwrap().failover = None;
+        let mut member = world.member("m");
+        // Another's claim stands; it is over when the watch says so.
+        world.tell(&mut member, Fact::Word);
+        assert!(member.claimed().is_none());
+        world.now = Time::from_millis(wait);
+        world.lease.as_mut().unwrap().holder = None;
+        world.version += 1;
+        let shown = world.shown();
+        world.tell(&mut member, Fact::Seen(shown));
+        assert_eq!(world.lease().epoch(), if begins { 8 } else { 7 }, "after {wait} ms");
+        if begins {
+            assert_eq!(world.lease().history[0].why, "operator");
+        }
+    }
+}
+
+#[test]
+fn a_fence_that_is_free_is_recorded_with_the_candidate() {
+    let mut world = World::new();
+    world.down.push("a");
+    let mut member = world.member("m");
+    let gathered = world.gathered();
+    world.tell_for(&mut member, gathered, 5);
+    let failover = world.lease().failover.clone().unwrap();
+    assert_eq!((failover.step, failover.fence), (Step::Chosen, Fence::Refused));
+}
+
+#[test]
 fn where_nobody_can_be_promoted_it_is_not_tried_without_end() {
     let mut world = World::new();
     world.down.push("a");

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
-    Claimant, Command, Config, Fact, Gathered, GroupLease, Instance, Listed, Primary, Rest, Role, Rules,
-    Service, Shown, Standing, Wish, Written,
+    Claimant, Command, Config, Fact, Fence, Gathered, GroupLease, Instance, Listed, Primary, Rest, Role,
+    Rules, Service, Shown, Standing, Wish, Written,
 };
 use crate::core::ids::{GroupName, PodUid, RunId, Version};
 use crate::core::time::Time;
@@ -114,7 +114,7 @@ impl World {
     pub(super) fn gathered(&self) -> Fact {
         let about = self.lease.as_ref().unwrap().primary.clone().unwrap();
         let opinions = ["m", "n"].map(RunId::from).into();
-        Fact::Gathered(Some(Gathered { about, opinions, start_after: Duration::ZERO }))
+        Fact::Gathered(Some(Gathered { about, opinions, fence: Fence::Refused, start_after: Duration::ZERO }))
     }
 
     /// Tells, and carries out what comes of it, for at most `steps` wishes; the others are lost with their claimant.

@@ -7,7 +7,7 @@ use super::facts::{Command, Role, Standing, Wish};
 use super::group::{GroupLease, HISTORY_LENGTH, Instance, Primary};
 use super::hold::{After, Hold, Stage};
 use super::rules::Rule;
-use super::running::{Failover, Kind, MOST_TRIED, Outcome, Past, Step};
+use super::running::{Failover, Fence, Kind, MOST_TRIED, Outcome, Past, Step};
 use crate::core::ids::{CallNo, PodUid, RunId};
 use crate::core::time::Time;
 
@@ -89,8 +89,13 @@ impl Claimant {
         if failover.tried.len() >= MOST_TRIED {
             return self.stand_down(out);
         }
+        let free = self.gathered.as_ref().filter(|(gathered, _)| {
+            hold.lease.primary.as_ref().is_some_and(|primary| gathered.is_about(primary))
+        });
+        let fence = free.map_or(Fence::None, |(gathered, _)| gathered.fence);
         let lease = hold.recorded(now, |failover| {
             failover.step = Step::Chosen;
+            failover.fence = fence;
             failover.tried.push(chosen.clone());
             failover.candidate = Some(chosen);
         });
