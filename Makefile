@@ -55,8 +55,8 @@ unit: ## unit and documentation tests
 	$(CARGO) test $(FEATURES) --doc
 	$(CARGO) test $(FEATURES) --test fence --test documents --test server --test corpus
 
-model: ## every order of events in a vote of a few daemons, model-checked
-	$(CARGO) test --profile sim $(FEATURES) --test model
+model: ## every order of events in a vote, and in a claim, of a few daemons, model-checked
+	$(CARGO) test --profile sim $(FEATURES) --test model --test claim_model
 
 fuzz: ## requests, replies, INFO, hellos and configurations that a fuzzer makes up, FUZZ_SECONDS each
 	FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run $(FUZZ_TARGETS)

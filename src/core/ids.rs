@@ -72,6 +72,23 @@ text_id!(
     /// Name of a group: what Sentinel calls the master name.
     GroupName
 );
+text_id!(
+    /// Uid of a Pod: what an instance on Kubernetes is known by, whatever its address.
+    PodUid
+);
+text_id!(
+    /// One attempt to claim a group: never used twice, and never a member's id alone, so that nobody takes another's
+    /// claim, or an older one of its own, for this one.
+    ClaimId
+);
+text_id!(
+    /// What the API server calls a resourceVersion: compared for equality only.
+    Version
+);
+number_id!(
+    /// One request to the API server or one connection to a data node of a claimant; never used again.
+    CallNo
+);
 number_id!(
     /// One connection attempt to a data node or a peer. Never used again, so that late news of a closed connection
     /// can't be taken for news of its successor.

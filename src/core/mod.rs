@@ -3,6 +3,7 @@
 pub mod action;
 mod address;
 pub mod ballot;
+pub mod claim;
 mod commands;
 mod consent;
 mod engine;

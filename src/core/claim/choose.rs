@@ -1,0 +1,111 @@
+//! Step 3: who is to be primary, of those that answered behind a barrier.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use super::facts::{Listed, Role, Standing};
+use super::gates::Gates;
+use super::group::{GroupLease, Instance, Primary};
+use crate::core::ids::PodUid;
+use crate::core::select::{self, Candidate};
+
+/// What came of looking for a primary where no Lease says who it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// That one.
+    One(Instance),
+    /// Two primaries with data of their own.
+    Diverged,
+    /// Nobody who could be.
+    Nobody,
+}
+
+/// That run of that node.
+pub(super) fn instance(
+    uid: &PodUid,
+    standing: &Standing,
+    nodes: &BTreeMap<PodUid, Listed>,
+) -> Option<Instance> {
+    let Listed { pod, address, .. } = nodes.get(uid)?;
+    let (pod, address) = (pod.clone(), address.clone());
+    Some(Instance { pod, uid: uid.clone(), address, run_id: standing.run_id.clone() })
+}
+
+/// Whether this node's data are of the recorded history, which is unknown if it is empty.
+fn of_history(standing: &Standing, primary: Option<&Primary>) -> bool {
+    let Some(Primary { replication_id: recorded, .. }) = primary else { return true };
+    recorded.is_empty() || standing.replication_id == *recorded || standing.earlier_id == *recorded
+}
+
+/// By Sentinel's rules, from the answers behind barriers; never the one that is replaced, never one that loads, is in a full
+/// sync or is of another history, and one without data only if nobody has any.
+pub(super) fn successor(
+    gates: &Gates,
+    nodes: &BTreeMap<PodUid, Listed>,
+    lease: &GroupLease,
+    from: Option<&Instance>,
+) -> Option<Instance> {
+    let data = gates.open_ones().any(|(_, standing)| !standing.empty);
+    let candidates: Vec<Candidate> = gates
+        .open_ones()
+        .filter(|(uid, standing)| !from.is_some_and(|from| from.is(uid, &standing.run_id)))
+        .map(|(uid, standing)| Candidate {
+            name: uid.to_string(),
+            run_id: standing.run_id.to_string(),
+            stray: standing.role == Role::Primary,
+            followed: false,
+            emptied: standing.empty,
+            priority: standing.priority,
+            offset: standing.offset,
+            unfit: standing.busy
+                || (data && standing.empty)
+                || !of_history(standing, lease.primary.as_ref())
+                || !nodes.contains_key(uid),
+        })
+        .collect();
+    let best = select::best(&candidates)?;
+    let uid = PodUid::from(best.name.as_str());
+    instance(&uid, gates.standing(&uid)?, nodes)
+}
+
+/// Without a Lease: the only primary; of several the one that was committed last as far as is remembered, or the one whose
+/// history goes on from all others'; without any the one with most data.
+pub(super) fn primary(
+    gates: &Gates,
+    nodes: &BTreeMap<PodUid, Listed>,
+    remembered: Option<&Primary>,
+) -> Found {
+    let all: Vec<(&PodUid, &Standing)> = gates.open_ones().collect();
+    let data = all.iter().any(|(_, standing)| !standing.empty);
+    let mut primaries =
+        all.iter().filter(|(_, standing)| standing.role == Role::Primary && (!data || !standing.empty));
+    let found = match (primaries.next(), primaries.next()) {
+        (Some(only), None) => Some(*only),
+        (Some(_), Some(_)) => {
+            let several = || {
+                all.iter()
+                    .filter(|(_, standing)| standing.role == Role::Primary && (!data || !standing.empty))
+            };
+            let committed = several().find(|(uid, standing)| {
+                remembered.is_some_and(|primary| primary.instance.is(uid, &standing.run_id))
+            });
+            let contains_all = several().find(|(uid, standing)| {
+                several().all(|(other, there)| other == uid || standing.earlier_id == there.replication_id)
+            });
+            match committed.or(contains_all) {
+                Some(one) => Some(*one),
+                None => return Found::Diverged,
+            }
+        }
+        (None, _) => all
+            .iter()
+            .filter(|(_, standing)| !standing.busy && standing.priority != 0)
+            .min_by_key(|(uid, standing)| {
+                let pod = nodes.get(*uid).map(|node| (node.pod.len(), node.pod.as_str()));
+                let known = of_history(standing, remembered);
+                (standing.empty, !known, Reverse(standing.offset), pod)
+            })
+            .copied(),
+    };
+    found.and_then(|(uid, standing)| instance(uid, standing, nodes)).map_or(Found::Nobody, Found::One)
+}

@@ -1,0 +1,173 @@
+//! When to claim, and how a claim begins: on the opinions of step 0 or an operator's word, to repair, to go on with what was
+//! left, or because there is no Lease.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::claimant::{Claimant, View};
+use super::facts::{Gathered, Wish};
+use super::fields::Rest;
+use super::gates::Gates;
+use super::group::{GroupLease, Primary};
+use super::hold::{After, Hold, Stage};
+use super::rules::Rule;
+use super::running::{Failover, Fence, Kind, Outcome, Step};
+use crate::core::ids::{ClaimId, Version};
+use crate::core::time::Time;
+
+/// Added to the highest epoch that anybody heard of when a Lease is made anew: more than could have been committed and
+/// forgotten meanwhile.
+const LEAP: u64 = 1000;
+/// How long an operator's word waits for its turn, behind a claim that stands: longer, and it would surprise.
+const WORD_LASTS: Duration = Duration::from_secs(10);
+
+impl Claimant {
+    pub(super) fn consider(&mut self, now: Time, out: &mut Vec<Wish>) {
+        match &self.view {
+            View::Unknown => {}
+            View::Missing { since } => {
+                let waits = self.config.rules.hold(Rule::Missing) && now < *since + self.claim_time();
+                if !waits && self.asking_service.is_none() && !self.nodes.is_empty() {
+                    let call = self.call();
+                    self.asking_service = Some(call);
+                    out.push(Wish::ReadService(call));
+                }
+            }
+            View::Is(sight) => {
+                let (version, lease) = (sight.version.clone(), sight.lease.clone());
+                let repair = |left: &Failover| left.kind == Kind::Repair;
+                let kind = match (&lease.holder, &lease.failover) {
+                    (Some(_), _) if !sight.expired(lease.seconds, now) => return,
+                    // A repair leaves nothing behind that would have to be gone on with.
+                    (_, Some(left)) if repair(left) && self.may_fail_over(&lease, now) => {
+                        let lease = GroupLease { failover: None, ..lease };
+                        return self.claim(Kind::Failover, Some(version), lease, now, out);
+                    }
+                    (_, Some(left)) => left.kind,
+                    (_, None) if self.may_fail_over(&lease, now) => Kind::Failover,
+                    (_, None) if self.wrong && lease.primary.is_some() => Kind::Repair,
+                    (_, None) => return,
+                };
+                self.claim(kind, Some(version), lease, now, out);
+            }
+        }
+    }
+
+    fn may_fail_over(&self, lease: &GroupLease, now: Time) -> bool {
+        let Some(primary) = &lease.primary else { return false };
+        let ripe = |(gathered, at): &(Gathered, Time)| gathered.is_about(primary) && now >= *at;
+        self.spoken(now)
+            || self.gathered.as_ref().is_some_and(ripe) && self.again_at().is_none_or(|at| now >= at)
+    }
+
+    fn spoken(&self, now: Time) -> bool {
+        self.word.is_some_and(|at| now < at + WORD_LASTS)
+    }
+
+    /// When a failover may be tried again after one that was undone. An operator's word doesn't wait for it.
+    pub(super) fn again_at(&self) -> Option<Time> {
+        let View::Is(sight) = &self.view else { return None };
+        let undone = sight.lease.history.last().is_some_and(|past| past.outcome == Outcome::Undone);
+        undone.then(|| sight.changed_at + self.config.again_after)
+    }
+
+    /// A Lease that is missing is made as a claim: so two that make it don't both believe in theirs.
+    pub(super) fn create(&mut self, now: Time, out: &mut Vec<Wish>) {
+        if self.hold.is_some() || !matches!(self.view, View::Missing { .. }) {
+            return;
+        }
+        let mut lease = GroupLease::new(self.config.group.clone());
+        if !self.config.rules.hold(Rule::Missing) {
+            lease.primary = self.remembered.clone();
+        }
+        self.claim(Kind::Missing, None, lease, now, out);
+    }
+
+    fn claim(
+        &mut self,
+        kind: Kind,
+        version: Option<Version>,
+        old: GroupLease,
+        now: Time,
+        out: &mut Vec<Wish>,
+    ) {
+        self.attempts += 1;
+        let id = format!("{}.{:x}.{}", self.config.member, self.config.life, self.attempts);
+        let id = ClaimId::from(id);
+        let mut lease = old.clone();
+        lease.holder = Some(id.clone());
+        lease.transitions += 1;
+        let forced = kind == Kind::Failover && self.spoken(now);
+        let mut failover = match lease.failover.take() {
+            Some(left) => Failover { claim: id.clone(), ..left },
+            None => self.new_failover(&id, kind, forced, &lease),
+        };
+        let stage = match (failover.kind, failover.step) {
+            (Kind::Repair, _) | (_, Step::Committed) => Stage::Follow,
+            (Kind::Failover | Kind::Missing, Step::Claimed | Step::Chosen) => {
+                let leap = kind == Kind::Missing && self.config.rules.hold(Rule::Missing);
+                let next = failover.epoch.max(lease.epoch()).saturating_add(1);
+                failover.epoch = if leap { next.max(self.heard.saturating_add(LEAP)) } else { next };
+                Stage::Look
+            }
+        };
+        lease.failover = Some(failover);
+        if forced {
+            self.word = None;
+        }
+        // A repair begins for what was seen before; what is seen from here on may ask for the next.
+        self.wrong = false;
+        self.hold = Some(Hold {
+            id,
+            kind,
+            claimed: false,
+            claimed_at: now,
+            began: now,
+            version,
+            lease: old,
+            put: None,
+            stage,
+            gates: Gates::default(),
+            forced,
+        });
+        if kind == Kind::Repair && !self.config.rules.hold(Rule::Repair) {
+            if let Some(hold) = &mut self.hold {
+                hold.claimed = true;
+            }
+            return self.go_on_holding(now, out);
+        }
+        self.put(lease, After::Go(stage), now, out);
+    }
+
+    fn new_failover(&self, id: &ClaimId, kind: Kind, forced: bool, lease: &GroupLease) -> Failover {
+        let opinions =
+            self.gathered.as_ref().map(|(gathered, _)| gathered.opinions.iter().cloned().collect());
+        let (why, opinions) = match kind {
+            Kind::Failover if forced => ("operator", Vec::new()),
+            Kind::Failover => ("down", opinions.unwrap_or_default()),
+            Kind::Repair => ("repair", Vec::new()),
+            Kind::Missing => ("missing", Vec::new()),
+        };
+        Failover {
+            claim: id.clone(),
+            kind,
+            epoch: lease.epoch(),
+            why: why.to_owned(),
+            from: lease.primary.as_ref().map(|primary| primary.instance.clone()),
+            candidate: None,
+            tried: Vec::new(),
+            step: Step::Claimed,
+            opinions,
+            fence: Fence::None,
+            times: BTreeMap::new(),
+            rest: Rest::new(),
+        }
+    }
+}
+
+impl Gathered {
+    /// Whether they are about that very primary: the process and the epoch.
+    pub(super) fn is_about(&self, primary: &Primary) -> bool {
+        self.about.epoch == primary.epoch && self.about.instance.same(&primary.instance)
+    }
+}

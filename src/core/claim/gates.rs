@@ -1,0 +1,145 @@
+//! Barriers: what a claimant relies on of each data node, and over which connection it learnt it. What was answered goes
+//! with the connection.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::facts::{Command, Listed, Role, Standing, Wish};
+use super::group::Instance;
+use crate::core::ids::{CallNo, PodUid, RunId};
+use crate::core::time::Time;
+
+/// Time between two attempts to reach a node.
+const AGAIN: Duration = Duration::from_millis(100);
+/// Time between two commands to a node that didn't do what it was told.
+const PACE: Duration = Duration::from_millis(15);
+
+/// One node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Gate {
+    /// A barrier is being opened.
+    Opening { call: CallNo },
+    /// The barrier stands.
+    Open { connection: CallNo, standing: Standing, told: Option<CallNo>, told_at: Option<Time> },
+    /// There was no answer.
+    Shut { at: Time },
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Gates(BTreeMap<PodUid, Gate>);
+
+impl Gates {
+    /// Opens barriers where there are none, and forgets those of nodes that are no longer listed.
+    pub(super) fn open(
+        &mut self,
+        nodes: &BTreeMap<PodUid, Listed>,
+        cut: bool,
+        now: Time,
+        call: &mut impl FnMut() -> CallNo,
+        out: &mut Vec<Wish>,
+    ) {
+        self.0.retain(|uid, _| nodes.contains_key(uid));
+        for uid in nodes.keys() {
+            let due = match self.0.get(uid) {
+                None => true,
+                Some(Gate::Shut { at }) => now >= *at + AGAIN,
+                Some(Gate::Opening { .. } | Gate::Open { .. }) => false,
+            };
+            if due {
+                let call = call();
+                self.0.insert(uid.clone(), Gate::Opening { call });
+                out.push(Wish::Barrier { node: uid.clone(), call, cut });
+            }
+        }
+    }
+
+    /// An answer, or the lack of one, which ends the barrier. Whether it was waited for.
+    pub(super) fn answered(
+        &mut self,
+        node: &PodUid,
+        call: CallNo,
+        answer: Option<Standing>,
+        now: Time,
+    ) -> bool {
+        let Some(gate) = self.0.get_mut(node) else { return false };
+        match (&mut *gate, answer) {
+            (Gate::Opening { call: opening }, Some(standing)) if *opening == call => {
+                *gate = Gate::Open { connection: call, standing, told: None, told_at: None };
+            }
+            (Gate::Opening { call: opening }, None) if *opening == call => *gate = Gate::Shut { at: now },
+            (Gate::Open { standing, told, .. }, Some(new)) if *told == Some(call) => {
+                // Another process answers: nothing that the first one said holds, and nothing was cut there.
+                if new.run_id == standing.run_id {
+                    (*standing, *told) = (new, None);
+                } else {
+                    *gate = Gate::Shut { at: now };
+                }
+            }
+            (Gate::Open { connection, told, .. }, None) if *told == Some(call) || *connection == call => {
+                *gate = Gate::Shut { at: now };
+            }
+            (Gate::Opening { .. } | Gate::Open { .. } | Gate::Shut { .. }, _) => return false,
+        }
+        true
+    }
+
+    /// What a node answered behind its barrier. While a command is on its way it is not known.
+    pub(super) fn standing(&self, node: &PodUid) -> Option<&Standing> {
+        match self.0.get(node)? {
+            Gate::Open { standing, told: None, .. } => Some(standing),
+            Gate::Open { .. } | Gate::Opening { .. } | Gate::Shut { .. } => None,
+        }
+    }
+
+    /// All that stand.
+    pub(super) fn open_ones(&self) -> impl Iterator<Item = (&PodUid, &Standing)> {
+        self.0.keys().filter_map(|uid| Some((uid, self.standing(uid)?)))
+    }
+
+    /// Whether an answer is on its way.
+    pub(super) fn waits(&self, node: &PodUid) -> bool {
+        matches!(self.0.get(node), Some(Gate::Opening { .. } | Gate::Open { told: Some(_), .. }))
+    }
+
+    /// Whether there was no answer.
+    pub(super) fn shut(&self, node: &PodUid) -> bool {
+        matches!(self.0.get(node), Some(Gate::Shut { .. }))
+    }
+
+    /// Whether that process stands behind its barrier as a replica: it is none that may rise later.
+    pub(super) fn is_replica(&self, instance: &Instance) -> bool {
+        self.standing(&instance.uid).is_some_and(|standing| {
+            matches!(standing.role, Role::Replica { .. }) && standing.run_id == instance.run_id
+        })
+    }
+
+    /// Tells a node something, unless it was told just before.
+    pub(super) fn tell(
+        &mut self,
+        node: &PodUid,
+        run_id: &RunId,
+        command: Command,
+        now: Time,
+        call: CallNo,
+        out: &mut Vec<Wish>,
+    ) {
+        if let Some(Gate::Open { connection, told: told @ None, told_at, .. }) = self.0.get_mut(node)
+            && told_at.is_none_or(|at| now >= at + PACE)
+        {
+            (*told, *told_at) = (Some(call), Some(now));
+            let (node, run_id, connection) = (node.clone(), run_id.clone(), *connection);
+            out.push(Wish::Command { node, connection, call, run_id, command });
+        }
+    }
+
+    /// When to look again without an answer.
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        let due = |gate: &Gate| match gate {
+            Gate::Shut { at } => Some(*at + AGAIN),
+            Gate::Open { told: None, told_at, .. } => told_at.map(|at| at + PACE),
+            Gate::Open { .. } | Gate::Opening { .. } => None,
+        };
+        self.0.values().filter_map(due).min()
+    }
+}

@@ -1,0 +1,132 @@
+//! Step 7: the Service follows the committed primary. Any member may do this, whoever committed: read the Service, *then* the
+//! Lease, then patch the Service on the version that was read. A patch that rests on an old Lease fails on the version, since
+//! whoever routed a later commit has changed the Service in between.
+
+use std::time::Duration;
+
+use super::claimant::{Claimant, View};
+use super::facts::{Service, Shown, Wish, Written};
+use super::group::GroupLease;
+use super::rules::Rule;
+use crate::core::ids::CallNo;
+use crate::core::time::Time;
+
+/// Time between two attempts.
+const AGAIN: Duration = Duration::from_millis(200);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+enum Phase {
+    #[default]
+    Idle,
+    ReadingService(CallNo),
+    ReadingLease(CallNo, Service),
+    Patching(CallNo, Service),
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Router {
+    /// The Service as it was last seen.
+    service: Option<Service>,
+    phase: Phase,
+    again_at: Option<Time>,
+}
+
+impl Router {
+    pub(super) fn seen(&mut self, service: Service) {
+        self.service = Some(service);
+    }
+
+    pub(super) fn patched(&mut self, call: CallNo, written: &Written, now: Time) {
+        let Phase::Patching(patching, service) = &self.phase else { return };
+        if *patching != call {
+            return;
+        }
+        if let Written::Landed(version) = written {
+            self.service = Some(Service { version: version.clone(), ..service.clone() });
+        } else {
+            self.again_at = Some(now + AGAIN);
+        }
+        self.phase = Phase::Idle;
+    }
+
+    pub(super) const fn next_deadline(&self) -> Option<Time> {
+        self.again_at
+    }
+
+    /// How the Service must look for that Lease, if it must look otherwise. A later epoch than the Lease's is left alone.
+    fn wanted(service: &Service, lease: &GroupLease) -> Option<Service> {
+        let primary = lease.primary.as_ref()?;
+        let right = service.pod == primary.instance.pod && service.epoch == primary.epoch;
+        let (pod, epoch) = (primary.instance.pod.clone(), primary.epoch);
+        (service.epoch <= epoch && !right).then(|| Service { pod, epoch, version: service.version.clone() })
+    }
+}
+
+impl Claimant {
+    pub(super) fn route(&mut self, now: Time, out: &mut Vec<Wish>) {
+        if self.router.phase != Phase::Idle || self.router.again_at.is_some_and(|at| now < at) {
+            return;
+        }
+        let (View::Is(sight), Some(service)) = (&self.view, &self.router.service) else { return };
+        self.router.again_at = None;
+        if Router::wanted(service, &sight.lease).is_some() {
+            let call = self.call();
+            self.router.phase = Phase::ReadingService(call);
+            out.push(Wish::ReadService(call));
+        }
+    }
+
+    pub(super) fn service_read(
+        &mut self,
+        call: CallNo,
+        answer: Option<Service>,
+        now: Time,
+        out: &mut Vec<Wish>,
+    ) {
+        if self.router.phase != Phase::ReadingService(call) {
+            return;
+        }
+        let Some(service) = answer else {
+            self.router.again_at = Some(now + AGAIN);
+            self.router.phase = Phase::Idle;
+            return;
+        };
+        self.router.service = Some(service.clone());
+        let call = self.call();
+        self.router.phase = Phase::ReadingLease(call, service);
+        if self.config.rules.hold(Rule::Route) {
+            out.push(Wish::Read(call));
+        } else if let View::Is(sight) = &self.view {
+            let shown = Some((sight.version.clone(), sight.lease.clone()));
+            self.lease_read(call, Some(&shown), now, out);
+        }
+    }
+
+    pub(super) fn lease_read(
+        &mut self,
+        call: CallNo,
+        answer: Option<&Shown>,
+        now: Time,
+        out: &mut Vec<Wish>,
+    ) {
+        let Phase::ReadingLease(reading, service) = &self.router.phase else { return };
+        if *reading != call {
+            return;
+        }
+        let wanted = match answer {
+            Some(Some((_, lease))) => Router::wanted(service, lease),
+            Some(None) => None,
+            None => {
+                self.router.again_at = Some(now + AGAIN);
+                None
+            }
+        };
+        self.router.phase = Phase::Idle;
+        if let Some(service) = wanted {
+            let call = self.call();
+            self.router.phase = Phase::Patching(call, service.clone());
+            out.push(Wish::Patch(call, service));
+        }
+    }
+}

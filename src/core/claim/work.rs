@@ -1,0 +1,272 @@
+//! What is done under a claim: steps 2 to 9. Each look at the whole either waits for answers, wishes for something, or
+//! writes down how far things are; so it may be called at any time, and a claim that was left goes on the same way.
+
+use super::choose::{self, Found};
+use super::claimant::Claimant;
+use super::facts::{Command, Role, Standing, Wish};
+use super::group::{GroupLease, HISTORY_LENGTH, Instance, Primary};
+use super::hold::{After, Hold, Stage};
+use super::rules::Rule;
+use super::running::{Failover, Fence, Kind, MOST_TRIED, Outcome, Past, Step};
+use crate::core::ids::{CallNo, PodUid, RunId};
+use crate::core::time::Time;
+
+impl Claimant {
+    /// One look at the claim that is held.
+    pub(super) fn work(&mut self, now: Time, out: &mut Vec<Wish>) {
+        let cut = self.config.rules.hold(Rule::Barrier);
+        let (mut calls, nodes) = (self.calls, &self.nodes);
+        let mut call = || {
+            calls += 1;
+            CallNo(calls)
+        };
+        if let Some(hold) = &mut self.hold {
+            hold.gates.open(nodes, cut, now, &mut call, out);
+        }
+        self.calls = calls;
+        match self.hold.as_ref().map(|hold| hold.stage) {
+            Some(Stage::Look) => self.look(now, out),
+            Some(Stage::Promote) => self.promote(now, out),
+            Some(Stage::Follow) => self.follow(now, out),
+            None => {}
+        }
+    }
+
+    /// Whether every listed node has answered behind a barrier, or is not waited for any longer.
+    fn settled(&self, hold: &Hold, now: Time) -> bool {
+        let over = now >= hold.claimed_at + self.config.barrier_wait;
+        self.nodes.iter().all(|(uid, node)| {
+            hold.gates.standing(uid).is_some() || (hold.gates.shut(uid) && (node.down || over))
+        })
+    }
+
+    fn all_heard(&self, hold: &Hold) -> bool {
+        self.nodes.keys().all(|uid| hold.gates.standing(uid).is_some())
+    }
+
+    // === Steps 2 and 3 ===
+
+    fn look(&mut self, now: Time, out: &mut Vec<Wish>) {
+        let Some(hold) = &self.hold else { return };
+        let Some(failover) = hold.failover() else { return };
+        let chosen = if hold.kind == Kind::Missing {
+            let waited = now >= hold.claimed_at + self.config.cold_start_wait;
+            if !(self.all_heard(hold) || waited && self.settled(hold, now)) {
+                return;
+            }
+            match choose::primary(&hold.gates, &self.nodes, self.remembered.as_ref()) {
+                Found::One(one) => one,
+                Found::Nobody => return,
+                Found::Diverged => {
+                    out.push(Wish::Diverged);
+                    return self.stand_down(out);
+                }
+            }
+        } else {
+            if !self.settled(hold, now) {
+                return;
+            }
+            if self.to_be_undone(hold, failover) {
+                return self.close(Outcome::Undone, now, out);
+            }
+            let again = failover.candidate.as_ref().filter(|candidate| self.can_serve(hold, candidate));
+            let successor =
+                || choose::successor(&hold.gates, &self.nodes, &hold.lease, failover.from.as_ref());
+            match again.cloned().or_else(successor) {
+                Some(one) => one,
+                // Nobody can be promoted. Undone it is only if nobody was, or may yet be.
+                None if self.tried_stand_back(hold, failover) => {
+                    return self.close(Outcome::Undone, now, out);
+                }
+                None => return,
+            }
+        };
+        if failover.candidate.as_ref().is_some_and(|candidate| candidate.same(&chosen)) {
+            // Recorded by whoever had the claim before.
+            self.enter(Stage::Promote);
+            return self.promote(now, out);
+        }
+        if failover.tried.len() >= MOST_TRIED {
+            return self.stand_down(out);
+        }
+        let free = self.gathered.as_ref().filter(|(gathered, _)| {
+            hold.lease.primary.as_ref().is_some_and(|primary| gathered.is_about(primary))
+        });
+        let fence = free.map_or(Fence::None, |(gathered, _)| gathered.fence);
+        let lease = hold.recorded(now, |failover| {
+            failover.step = Step::Chosen;
+            failover.fence = fence;
+            failover.tried.push(chosen.clone());
+            failover.candidate = Some(chosen);
+        });
+        self.put(lease, After::Go(Stage::Promote), now, out);
+    }
+
+    /// The recorded candidate goes on as such if it is the same process and fit.
+    fn can_serve(&self, hold: &Hold, candidate: &Instance) -> bool {
+        let by_run = self.config.rules.hold(Rule::RunId);
+        hold.gates.standing(&candidate.uid).is_some_and(|standing| {
+            !by_run || (standing.run_id == candidate.run_id && !standing.busy && !standing.empty)
+        })
+    }
+
+    /// The primary is well after all, and nobody else is one: nothing is to be done.
+    fn to_be_undone(&self, hold: &Hold, failover: &Failover) -> bool {
+        let wanted = hold.forced
+            || self.gathered.as_ref().is_some_and(|(gathered, _)| {
+                hold.lease.primary.as_ref().is_some_and(|primary| gathered.is_about(primary))
+            });
+        let lives = failover.from.as_ref().is_some_and(|from| {
+            hold.gates
+                .standing(&from.uid)
+                .is_some_and(|standing| standing.role == Role::Primary && standing.run_id == from.run_id)
+        });
+        !wanted && lives && self.tried_stand_back(hold, failover)
+    }
+
+    /// Whether every candidate so far is behind a barrier of this claim and answers as a replica. Any other may be
+    /// promoted yet by a command that is on its way.
+    fn tried_stand_back(&self, hold: &Hold, failover: &Failover) -> bool {
+        !self.config.rules.hold(Rule::Tried)
+            || failover.tried.iter().all(|candidate| hold.gates.is_replica(candidate))
+    }
+
+    fn enter(&mut self, stage: Stage) {
+        if let Some(hold) = &mut self.hold {
+            hold.stage = stage;
+        }
+    }
+
+    // === Steps 4 to 6 ===
+
+    fn promote(&mut self, now: Time, out: &mut Vec<Wish>) {
+        let by_run = self.config.rules.hold(Rule::RunId);
+        let Some(hold) = &self.hold else { return };
+        let Some(candidate) = hold.failover().and_then(|failover| failover.candidate.clone()) else { return };
+        let Some(standing) = hold.gates.standing(&candidate.uid) else {
+            if !hold.gates.waits(&candidate.uid) {
+                self.enter(Stage::Look);
+            }
+            return;
+        };
+        if by_run && standing.run_id != candidate.run_id {
+            self.enter(Stage::Look);
+            return;
+        }
+        if standing.role == Role::Primary {
+            let lease = self.commit(hold, standing, candidate, now);
+            return self.put(lease, After::Go(Stage::Follow), now, out);
+        }
+        let run_id = standing.run_id.clone();
+        self.tell(&candidate.uid, &run_id, Command::Promote, now, out);
+    }
+
+    fn commit(&self, hold: &Hold, standing: &Standing, candidate: Instance, now: Time) -> GroupLease {
+        let mut lease = hold.recorded(now, |failover| failover.step = Step::Committed);
+        let epoch = lease.failover.as_ref().map_or_else(|| lease.epoch(), |failover| failover.epoch);
+        let rest = lease.primary.take().map(|primary| primary.rest).unwrap_or_default();
+        lease.replicas.allowed = self.nodes.keys().filter(|uid| **uid != candidate.uid).cloned().collect();
+        lease.primary = Some(Primary {
+            instance: Instance { run_id: standing.run_id.clone(), ..candidate },
+            replication_id: standing.replication_id.clone(),
+            offset: standing.offset,
+            epoch,
+            rest,
+        });
+        lease
+    }
+
+    fn tell(&mut self, node: &PodUid, run_id: &RunId, command: Command, now: Time, out: &mut Vec<Wish>) {
+        let call = self.call();
+        if let Some(hold) = &mut self.hold {
+            hold.gates.tell(node, run_id, command, now, call, out);
+        }
+    }
+
+    // === Steps 8 and 9 ===
+
+    fn follow(&mut self, now: Time, out: &mut Vec<Wish>) {
+        let Some(hold) = &self.hold else { return };
+        let Some(primary) = hold.lease.primary.clone() else { return self.stand_down(out) };
+        let uid = &primary.instance.uid;
+        let Some(standing) = hold.gates.standing(uid) else {
+            // Without the primary nobody is told to follow it. If it is down, a failover comes next.
+            if !hold.gates.waits(uid) {
+                self.close(Outcome::Done, now, out);
+            }
+            return;
+        };
+        let same = standing.run_id == primary.instance.run_id || !self.config.rules.hold(Rule::RunId);
+        if !same {
+            return self.close(Outcome::Done, now, out);
+        }
+        if standing.role != Role::Primary {
+            if !self.settled(hold, now) {
+                return;
+            }
+            // It is back to what it was committed as only if nobody else can be a primary meanwhile.
+            let others = hold.gates.open_ones().filter(|(other, _)| *other != uid);
+            let alone = others.into_iter().all(|(_, standing)| standing.role != Role::Primary);
+            if !(alone && self.all_heard(hold)) {
+                return self.close(Outcome::Done, now, out);
+            }
+            let run_id = standing.run_id.clone();
+            return self.tell(uid, &run_id, Command::Promote, now, out);
+        }
+        self.reconfigure(&primary, now, out);
+    }
+
+    /// Every other node follows, some at a time.
+    fn reconfigure(&mut self, primary: &Primary, now: Time, out: &mut Vec<Wish>) {
+        let Some(hold) = &self.hold else { return };
+        let uid = &primary.instance.uid;
+        let Some(leader) = hold.gates.standing(uid) else { return };
+        let address = self.nodes.get(uid).map_or(&primary.instance.address, |node| &node.address).clone();
+        let (mut wrong, mut syncing) = (Vec::new(), 0);
+        for (other, standing) in hold.gates.open_ones().filter(|(other, _)| *other != uid) {
+            match &standing.role {
+                Role::Replica { of } if *of == address => syncing += usize::from(standing.busy),
+                // What holds data is never told to take over nothing.
+                Role::Replica { .. } | Role::Primary if leader.empty && !standing.empty => {}
+                Role::Replica { .. } | Role::Primary => wrong.push((other.clone(), standing.run_id.clone())),
+            }
+        }
+        let on_the_way = self.nodes.keys().filter(|other| *other != uid && hold.gates.waits(other)).count();
+        if wrong.is_empty() {
+            if on_the_way == 0 && self.settled(hold, now) {
+                self.close(Outcome::Done, now, out);
+            }
+            return;
+        }
+        let room = self.config.parallel_syncs.max(1).saturating_sub(syncing);
+        for (other, run_id) in wrong.into_iter().take(room) {
+            self.tell(&other, &run_id, Command::Follow(address.clone()), now, out);
+        }
+    }
+
+    fn close(&mut self, outcome: Outcome, now: Time, out: &mut Vec<Wish>) {
+        let Some(hold) = &self.hold else { return };
+        if hold.kind == Kind::Repair && !self.config.rules.hold(Rule::Repair) {
+            return self.stand_down(out);
+        }
+        let mut lease = hold.lease.clone();
+        lease.holder = None;
+        if let Some(failover) = lease.failover.take().filter(|failover| failover.kind != Kind::Repair) {
+            let mut times = failover.times;
+            times.insert("closed".to_owned(), now.millis_since(hold.claimed_at));
+            let to = lease.primary.as_ref().map(|primary| primary.instance.pod.clone());
+            lease.history.push(Past {
+                epoch: failover.epoch,
+                why: failover.why,
+                outcome,
+                from: failover.from.map(|from| from.pod).unwrap_or_default(),
+                to: to.unwrap_or_default(),
+                times,
+                rest: failover.rest,
+            });
+            let surplus = lease.history.len().saturating_sub(HISTORY_LENGTH);
+            lease.history.drain(..surplus);
+        }
+        self.put(lease, After::Over, now, out);
+    }
+}
