@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::ids::{CheckId, ClientId, ConnId, GroupName, JobId, ResolveId, SaveNo};
+use super::cluster;
+use super::ids::{CallNo, CheckId, ClientId, ConnId, GroupName, JobId, ResolveId, SaveNo};
 use crate::resp::Reply;
 
 /// The ordered list that [`crate::core::Engine::handle`] appends to.
@@ -94,6 +95,17 @@ pub enum Action {
     SetLogLevel(Level),
     /// A figure for the metrics.
     Observe(Observation),
+    /// On Kubernetes: call the API server. Answered by [`super::Input::Answered`], at the latest when `limit` is over.
+    Api {
+        /// Number of the call.
+        call: CallNo,
+        /// What is called.
+        request: cluster::Call,
+        /// How long it may take.
+        limit: Duration,
+    },
+    /// After [`super::Input::Terminate`]: nothing is left to hand over.
+    Ended,
     /// End the process at once with exit status 99 (SENTINEL SIMULATE-FAILURE).
     Crash,
 }
@@ -107,6 +119,8 @@ pub enum LinkRole {
     DataPubSub,
     /// Commands to a peer.
     Peer,
+    /// Commands of a claimant to a data node, behind a barrier.
+    Claim,
 }
 
 /// Levels of Sentinel's log.

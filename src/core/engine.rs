@@ -185,6 +185,8 @@ impl Engine {
                 let (mut cx, _) = self.split(now, out);
                 super::scripts::started(job, pid, &mut cx);
             }
+            Input::Seen(_) | Input::Answered(_) => {}
+            Input::Terminate => out.push(Action::Ended),
             Input::ScriptEnded { job, exit } => {
                 let (mut cx, _) = self.split(now, out);
                 super::scripts::ended(job, exit, &mut cx);

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
+use super::cluster;
 use super::ids::{CheckId, ClientId, ConnId, GroupName, JobId, ResolveId, SaveNo};
 use super::time::Time;
 use crate::resp::Reply;
@@ -101,6 +102,13 @@ pub enum Input {
         /// How: the exit code, or the signal that ended it.
         exit: ScriptExit,
     },
+    /// On Kubernetes: a watch showed something.
+    Seen(cluster::Seen),
+    /// On Kubernetes: the answer to [`super::Action::Api`].
+    Answered(cluster::Answered),
+    /// The process is asked to end: hand over what is under way. [`super::Action::Ended`] follows, at once where there is
+    /// nothing to hand over.
+    Terminate,
 }
 
 /// How a script ended.

@@ -4,6 +4,7 @@ pub mod action;
 mod address;
 pub mod ballot;
 pub mod claim;
+pub mod cluster;
 mod commands;
 mod consent;
 mod engine;

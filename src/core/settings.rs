@@ -134,4 +134,43 @@ pub struct Node {
     pub plain_switchover: bool,
     /// `vedette switchover-pause-milliseconds` by group.
     pub switchover_pause: BTreeMap<GroupName, Duration>,
+    /// `vedette coordination kubernetes`; without it the peers vote.
+    pub fleet: Option<Fleet>,
+}
+
+/// What is configured for the coordination by Leases.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fleet {
+    /// `vedette fleet`: a DNS label.
+    pub name: String,
+    /// `vedette member`: this daemon's Pod.
+    pub member: String,
+    /// `vedette fleet-size`: members that there are, at least 1.
+    pub size: usize,
+    /// `vedette observe yes`: look and route, never act.
+    pub observe: bool,
+    /// `vedette cold-start-wait-milliseconds`.
+    pub cold_start_wait: Duration,
+    /// `vedette pods` by group: which Pods, and their port.
+    pub pods: BTreeMap<GroupName, PodSelector>,
+    /// `vedette service` by group: what follows the primary.
+    pub services: BTreeMap<GroupName, Routes>,
+}
+
+/// Which Pods belong to a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodSelector {
+    /// Labels that all have to be there, `key=value`.
+    pub labels: BTreeMap<String, String>,
+    /// The data nodes' port, if it is not that of the Service.
+    pub port: Option<u16>,
+}
+
+/// The Services of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Routes {
+    /// The one that leads to the primary.
+    pub primary: String,
+    /// The one that leads to the replicas.
+    pub replicas: Option<String>,
 }

@@ -195,6 +195,8 @@ impl World {
                 | Action::KillScript { .. }
                 | Action::SetLogLevel(_)
                 | Action::Observe(_)
+                | Action::Api { .. }
+                | Action::Ended
                 | Action::Crash => {}
             }
         }

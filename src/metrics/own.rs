@@ -310,6 +310,7 @@ const fn role_label(role: LinkRole) -> &'static str {
         LinkRole::DataCommand => "data_command",
         LinkRole::DataPubSub => "data_pubsub",
         LinkRole::Peer => "peer",
+        LinkRole::Claim => "claim",
     }
 }
 

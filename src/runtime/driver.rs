@@ -284,6 +284,7 @@ impl Driver {
             Action::KillScript { job } => self.scripts.kill(job),
             Action::SetLogLevel(level) => self.journal.set_level(level),
             Action::Observe(observation) => self.observe(&observation),
+            Action::Api { .. } | Action::Ended => {}
             Action::Crash => self.crash(),
         }
     }

@@ -101,6 +101,7 @@ async fn serve(config: Config, log: &Telemetry, host: &dyn Host) -> Result<u8, S
         fast_down_after: config.own.fast_down_after.clone(),
         plain_switchover: config.own.plain_switchover,
         switchover_pause: config.own.switchover_pause.clone(),
+        fleet: None,
     };
     let engine =
         Engine::new(config.settings.clone(), node, random::seed(), config.general.loglevel, Clock.now());

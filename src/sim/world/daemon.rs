@@ -372,7 +372,11 @@ impl World {
                 Action::CheckExecutable { id, paths } => {
                     inputs.push_back(Input::Executable { id, ok: vec![true; paths.len()] });
                 }
-                Action::KillScript { .. } | Action::SetLogLevel(_) | Action::Observe(_) => {}
+                Action::KillScript { .. }
+                | Action::SetLogLevel(_)
+                | Action::Observe(_)
+                | Action::Api { .. }
+                | Action::Ended => {}
                 Action::Crash => {
                     self.trace.line(|| format!("d{daemon} crashes"));
                     self.kill(daemon, false);
