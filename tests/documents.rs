@@ -90,6 +90,9 @@ impl System for Onlooker {
     fn current_dir(&self) -> io::Result<PathBuf> {
         RealSystem.current_dir()
     }
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
 }
 
 fn loaded(file: PathBuf) -> Loaded {

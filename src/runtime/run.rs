@@ -78,6 +78,9 @@ pub fn run(config: Config, log: &Telemetry, host: &dyn Host) -> u8 {
 }
 
 async fn serve(config: Config, log: &Telemetry, host: &dyn Host) -> Result<u8, StartError> {
+    if config.coordination.is_some() {
+        return Err(StartError::new("this version can't coordinate by the Leases of Kubernetes yet"));
+    }
     raise_file_limit();
     let signals = Signals::listen()?;
     let links = link_config(&config.general)?;
