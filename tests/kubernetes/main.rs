@@ -14,4 +14,5 @@ mod outage;
 mod pods;
 mod rights;
 mod services;
+mod shell;
 mod sick;
