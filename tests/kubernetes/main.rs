@@ -9,6 +9,7 @@ mod k8s;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod failovers;
 mod leases;
 mod outage;
 mod pods;
@@ -16,3 +17,4 @@ mod rights;
 mod services;
 mod shell;
 mod sick;
+mod world;
