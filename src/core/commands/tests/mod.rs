@@ -125,6 +125,8 @@ impl Desk {
                 | Action::Send { .. }
                 | Action::KillScript { .. }
                 | Action::Observe(_)
+                | Action::Api { .. }
+                | Action::Ended
                 | Action::Crash => {}
             }
         }
