@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::action::{Action, Actions, Level, Observation};
 use super::address::{Address, Names};
 use super::commands::Checks;
+use super::fleet::Fleet;
 use super::group::{Group, GroupId, Which};
 use super::ids::{ResolveId, RunId, SaveNo};
 use super::index::Index;
@@ -45,6 +46,8 @@ pub struct Engine {
     pub(crate) waiting: VecDeque<Waiting>,
     /// Commands that wait for a look at files.
     pub(crate) checks: Checks,
+    /// The coordination by Leases, where that is configured.
+    pub(crate) fleet: Option<Box<Fleet>>,
     new_id: bool,
 }
 
@@ -69,6 +72,7 @@ impl Engine {
         let mut spread = Spread::new(seed);
         let new_id = settings.my_id.is_none();
         let my_id = settings.my_id.as_ref().map_or_else(|| spread.run_id(), |id| id.as_str().to_owned());
+        let config = node.fleet.clone();
         let epochs = settings.groups.iter().map(|group| group.config_epoch);
         let epoch = epochs.fold(settings.current_epoch, u64::max);
         let shared = Shared {
@@ -110,8 +114,13 @@ impl Engine {
             next_group: 0,
             waiting: VecDeque::new(),
             checks: Checks::default(),
+            fleet: None,
             new_id,
         };
+        if let Some(config) = config {
+            let life = engine.shared.spread.next();
+            engine.fleet = Some(Box::new(Fleet::new(config, engine.my_id(), life)));
+        }
         for group in settings.groups {
             engine.adopt_settings(group, now);
         }
@@ -137,13 +146,10 @@ impl Engine {
         }
         cx.log(Level::Notice, None, format!("Sentinel ID is {id}"));
         for group in groups.groups.values() {
-            cx.event(
-                Level::Warning,
-                "+monitor",
-                group,
-                &Which::Primary,
-                &format!(" quorum {}", group.options.quorum),
-            );
+            // A primary that only a Lease names is announced when it is known.
+            if group.seat.is_none() {
+                group.announce_monitor(&mut cx);
+            }
             cx.shared.touched.insert(group.id);
         }
         self.settle(now, out);
@@ -185,8 +191,9 @@ impl Engine {
                 let (mut cx, _) = self.split(now, out);
                 super::scripts::started(job, pid, &mut cx);
             }
-            Input::Seen(_) | Input::Answered(_) => {}
-            Input::Terminate => out.push(Action::Ended),
+            Input::Seen(seen) => self.seen(seen, now, out),
+            Input::Answered(answered) => self.answered_by_api(answered, now, out),
+            Input::Terminate => self.terminate(now, out),
             Input::ScriptEnded { job, exit } => {
                 let (mut cx, _) = self.split(now, out);
                 super::scripts::ended(job, exit, &mut cx);
@@ -238,7 +245,10 @@ impl Engine {
                 Key::Group(id) => {
                     self.shared.touched.insert(id);
                 }
-                Key::Tilt | Key::Scripts | Key::Heard => {}
+                Key::Claim(id) => {
+                    self.shared.touched.insert(id);
+                }
+                Key::Tilt | Key::Scripts | Key::Heard | Key::Member => {}
                 Key::Save => {
                     let (mut cx, _) = self.split(now, out);
                     cx.save();
@@ -246,6 +256,7 @@ impl Engine {
             }
         }
         self.beat(now, out);
+        self.discover(now, out);
         for _ in 0..MAX_ROUNDS {
             if self.shared.wave.see(self.shared.current_epoch, now) {
                 let candidates = self.groups.values().filter(|group| group.failover.is_some());
@@ -263,7 +274,9 @@ impl Engine {
             group.step(&mut cx, parts.owners);
             let wake = cx.wake;
             self.timers.set(Key::Group(id), wake);
+            self.look_at_claim(id, now, out);
         }
+        self.keep_membership(now, out);
         let (mut cx, _) = self.split(now, out);
         super::scripts::run(&mut cx);
         let wake = cx.wake;
@@ -279,6 +292,7 @@ impl Engine {
             && self.timers.first().is_some_and(|(at, ..)| at > now)
             && self.shared.scripts.len() == 0
             && self.timers.at(Key::Scripts).is_none()
+            && self.fleet.as_ref().is_none_or(|fleet| fleet.is_settled())
     }
 
     fn beat(&mut self, now: Time, out: &mut Actions) {

@@ -34,10 +34,15 @@ impl Group {
             self.ask_peers(cx);
             return;
         }
-        self.count_opinions(cx);
-        self.start_if_due(cx);
-        // Each round enters a later state, so there are few.
-        while self.advance(cx, owners) {}
+        if self.seat.is_some() {
+            // Whether and by whom it is failed over is for the claim.
+            self.void_stale_opinions(cx);
+        } else {
+            self.count_opinions(cx);
+            self.start_if_due(cx);
+            // Each round enters a later state, so there are few.
+            while self.advance(cx, owners) {}
+        }
         self.ask_peers(cx);
         if let Some(until) = self.blind_until
             && cx.due(until, "blind after reset")

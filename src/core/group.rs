@@ -7,6 +7,7 @@ use super::address::Address;
 use super::ballot::{self, Ballot};
 use super::consent::Consent;
 use super::fastdown::FastDown;
+use super::fleet::Seat;
 use super::ids::{GroupName, SaveNo};
 use super::instance::{Instance, Kind};
 use super::switchover::{MissingRights, Switchover};
@@ -153,6 +154,8 @@ pub(crate) struct Group {
     pub(crate) told: Option<Told>,
     /// When the group was last looked at.
     pub(crate) stepped_at: Option<Time>,
+    /// What the coordination by Leases knows of it; nothing where the peers vote.
+    pub(crate) seat: Option<Box<Seat>>,
 }
 
 impl Group {

@@ -78,7 +78,7 @@ impl Group {
     /// Sends this daemon's hello for the group to one instance.
     pub(crate) fn publish_hello(&mut self, which: &Which, cx: &mut Cx<'_>) {
         // It would be held back, and the PING behind it.
-        if self.holds_writes(which, cx.now) {
+        if self.holds_writes(which, cx.now) || self.seat.is_some() {
             return;
         }
         let Some(instance) = self.get(which) else { return };
@@ -145,7 +145,7 @@ impl Engine {
     pub(crate) fn hello(&mut self, text: &str, now: Time, out: &mut Actions) {
         let Some(hello) = Hello::parse(text) else { return };
         // Also when published here directly: a daemon is no peer of its own.
-        if hello.run_id == self.shared.my_id {
+        if hello.run_id == self.shared.my_id || self.fleet.is_some() {
             return;
         }
         let Some(id) = self.find(hello.group) else { return };

@@ -12,6 +12,7 @@ use super::instance::{Instance, Role};
 use super::registry::Owners;
 use super::role::Said;
 use super::shared::Cx;
+use super::time::Time;
 use crate::resp::Reply;
 
 /// Longest INFO that is looked at.
@@ -34,6 +35,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) offset: Option<u64>,
     pub(crate) announced: Option<bool>,
     pub(crate) loading: bool,
+    /// Whole seconds since it heard from its primary.
+    silence: Option<u64>,
     history: Option<ReplId>,
     previous_history: Option<ReplId>,
     own_offset: u64,
@@ -66,6 +69,7 @@ impl<'a> Facts<'a> {
                 "slave_priority" => facts.priority = value.parse().ok(),
                 "slave_repl_offset" => facts.offset = value.parse().ok(),
                 "replica_announced" => facts.announced = Some(value != "0"),
+                "master_last_io_seconds_ago" => facts.silence = value.parse().ok(),
                 "loading" => facts.loading = value != "0",
                 "master_replid" => facts.history = repl_id(value),
                 "master_replid2" => facts.previous_history = repl_id(value),
@@ -138,11 +142,19 @@ impl Group {
             data.announced = facts.announced.unwrap_or(data.announced);
         }
         data.link_down_ms = facts.link_down_ms;
+        // Seconds are cut off there: it may be nearly one more.
+        data.heard_primary_at = facts.silence.map(|seconds| {
+            let ago = seconds.saturating_add(1).saturating_mul(1_000_000);
+            Time::from_micros(cx.now.as_micros().saturating_sub(ago))
+        });
         let said = facts.said();
         let changed = said.as_ref().is_some_and(|said| self.note_role(which, said, cx));
         self.reported(which, cx);
         self.recognise(which, &facts, cx);
-        if *which == Which::Primary && self.blind_until.is_none_or(|until| cx.now >= until) {
+        if *which == Which::Primary
+            && self.seat.is_none()
+            && self.blind_until.is_none_or(|until| cx.now >= until)
+        {
             self.discover(&facts, cx, owners);
         }
         if let Some(said) = said {

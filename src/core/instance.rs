@@ -88,6 +88,8 @@ pub(crate) struct DataNode {
     pub(crate) primary_changed_at: Time,
     pub(crate) link_down_ms: u64,
     pub(crate) link_up: bool,
+    /// Replicas: its primary was heard then, or later.
+    pub(crate) heard_primary_at: Option<Time>,
     pub(crate) priority: u32,
     pub(crate) offset: u64,
     pub(crate) announced: bool,
@@ -122,6 +124,7 @@ impl DataNode {
             primary_changed_at: now,
             link_down_ms: 0,
             link_up: false,
+            heard_primary_at: None,
             priority: 100,
             offset: 0,
             announced: true,

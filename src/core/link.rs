@@ -200,14 +200,20 @@ impl Links {
 
     /// Adds a new connection to a link, in place of none.
     pub(crate) fn open(&mut self, id: LinkId, channel: Channel, now: Time) -> Option<ConnId> {
+        self.links.get(&id)?;
+        let conn = self.number();
         let link = self.links.get_mut(&id)?;
-        self.next_conn += 1;
-        let conn = ConnId(self.next_conn);
         let pending = VecDeque::new();
         *link.slot(channel) =
             Some(Conn { id: conn, opened_at: now, waits_since: None, local: None, pending });
         self.by_conn.insert(conn, (id, channel));
         Some(conn)
+    }
+
+    /// A number for a connection.
+    pub(crate) const fn number(&mut self) -> ConnId {
+        self.next_conn += 1;
+        ConnId(self.next_conn)
     }
 
     /// A connection has to wait before it is begun, and has done so since it was asked for: a start with many groups

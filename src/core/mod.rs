@@ -10,6 +10,7 @@ mod consent;
 mod engine;
 mod failover;
 mod fastdown;
+mod fleet;
 #[cfg(feature = "fuzz")]
 pub(crate) mod fuzz;
 pub mod glob;

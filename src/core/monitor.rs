@@ -49,7 +49,7 @@ impl Group {
         let Some(instance) = self.get(which) else { return };
         let id = instance.link;
         let Some(link) = cx.shared.links.get(id) else { return };
-        if instance.address.port == 0 || !link.disconnected() {
+        if instance.address.port == 0 || !link.disconnected() || self.is_absent(which) {
             return;
         }
         // A node that takes no connection is not asked for two at a time.
@@ -153,7 +153,7 @@ impl Group {
     }
 
     /// AUTH for a data node or a peer, if there is a password.
-    fn auth(&self, kind: Kind, cx: &Cx<'_>) -> Option<Vec<Bytes>> {
+    pub(crate) fn auth(&self, kind: Kind, cx: &Cx<'_>) -> Option<Vec<Bytes>> {
         let secrets = &cx.shared.secrets;
         let name = || Some(self.name.clone());
         let (user, pass) = match kind {
@@ -245,7 +245,8 @@ impl Group {
         {
             self.ask_role(which, cx);
         }
-        let Some(instance) = self.get(which) else { return };
+        // Members of a fleet know each other by their Leases.
+        let Some(instance) = self.get(which).filter(|_| self.seat.is_none()) else { return };
         let turn = instance.published_at + cx.shared.params.publish_period();
         let at = match instance.hello_wanted_at {
             Some(wanted) => wanted.min(turn),
@@ -264,7 +265,8 @@ impl Group {
         let data = instance.data()?;
         let mut period = cx.shared.params.info_period();
         if instance.kind == Kind::Replica {
-            if self.odown_since.is_some() || self.failover.is_some() || data.link_down_ms != 0 {
+            let suspected = self.seat.is_some() && self.primary.is_down();
+            if self.odown_since.is_some() || self.failover.is_some() || data.link_down_ms != 0 || suspected {
                 period = period.min(FAST_INFO);
             }
             period = self.evidence_pace(instance, cx).map_or(period, |pace| pace.min(period));
@@ -310,6 +312,9 @@ impl Group {
         let reboot_after = self.options.reboot_down_after;
         let Some(instance) = self.get(which) else { return };
         let Some(link) = cx.shared.links.get(instance.link) else { return };
+        if self.seat.is_some() && instance.address.port == 0 {
+            return;
+        }
         let mut deadlines = Vec::with_capacity(3);
         // What is down stays so while it is sought anew.
         let held = if instance.is_down() { Duration::ZERO } else { link.held(cx.now) };
@@ -325,7 +330,7 @@ impl Group {
             }
         }
         let first = deadlines.into_iter().min();
-        let fast = *which == Which::Primary && self.fast.down();
+        let fast = *which == Which::Primary && (self.fast.down() || self.is_condemned());
         let down = first.is_some_and(|at| cx.due(at, "down-after")) || fast;
         if down && !instance.is_down() {
             if !fast && first.is_some_and(|at| at > cx.shared.heard) {

@@ -38,7 +38,9 @@ impl Engine {
         now: Time,
         out: &mut Actions,
     ) {
-        let Some((id, channel)) = self.shared.links.ended(conn, now) else { return };
+        let Some((id, channel)) = self.shared.links.ended(conn, now) else {
+            return self.claim_lost(conn, now, out);
+        };
         let users = self.users(id);
         let (mut cx, parts) = self.split(now, out);
         for (group, which) in users {
@@ -81,7 +83,9 @@ impl Engine {
     }
 
     pub(super) fn frame(&mut self, conn: ConnId, reply: Reply, now: Time, out: &mut Actions) {
-        let Some((id, channel)) = self.shared.links.find(conn) else { return };
+        let Some((id, channel)) = self.shared.links.find(conn) else {
+            return self.claim_answered(conn, &reply, now, out);
+        };
         let Some(link) = self.shared.links.get_mut(id) else { return };
         let tag = match channel {
             Channel::Command => link.command.as_mut().and_then(|conn| conn.pending.pop_front()),

@@ -104,7 +104,7 @@ impl Group {
         }
     }
 
-    fn void_stale_opinions(&mut self, cx: &mut Cx<'_>) {
+    pub(crate) fn void_stale_opinions(&mut self, cx: &mut Cx<'_>) {
         let patience = cx.shared.params.ask_period() * STALE;
         let mut next: Option<Time> = None;
         for peer in self.peers.values_mut().filter_map(Instance::peer_mut) {
@@ -130,8 +130,12 @@ impl Group {
         }
         let candidate = self.failover.as_ref().filter(|failover| failover.own_vote_saved);
         let seeking = candidate.is_some();
-        let epoch = candidate.map_or(cx.shared.durable_epoch, |failover| failover.epoch).to_string();
+        let epoch = candidate.map_or(cx.shared.durable_epoch, |failover| failover.epoch);
         let run_id = if seeking { cx.shared.my_id.clone() } else { "*".to_owned() };
+        // Under Leases the question names what it is about: the process, and its epoch.
+        let about = self.seat.as_ref().and_then(|seat| seat.committed.clone());
+        let (epoch, run_id) = about.map_or((epoch, run_id), |run_id| (self.config_epoch, run_id));
+        let epoch = epoch.to_string();
         let host = self.primary.address.shown(cx.shared.announce_hostnames);
         if host.is_empty() {
             return;

@@ -7,6 +7,7 @@ use super::address::Address;
 use super::ballot::Ballot;
 use super::engine::{Engine, Owner, address};
 use super::fastdown::FastDown;
+use super::fleet::Seat;
 use super::group::{Group, GroupId, Options, Which};
 use super::instance::{DataNode, Displaced, Instance, Kind, Role};
 use super::link::LinkId;
@@ -24,8 +25,12 @@ impl Engine {
     pub(crate) fn adopt_settings(&mut self, settings: GroupSettings, now: Time) -> GroupId {
         self.next_group += 1;
         let id = GroupId(self.next_group);
-        let link = self.shared.links.create(true, now);
+        let by_leases = self.shared.node.fleet.is_some();
+        let link = self.shared.links.create(!by_leases, now);
         self.owners.insert(link, Owner::Node(id, Which::Primary));
+        let mut settings = settings;
+        // Who is primary, and who else there is, only the Leases and the Pods say.
+        let seat = by_leases.then(|| Box::new(Seat::taken_from(&mut settings)));
         let primary = address(&settings.primary.host, settings.primary.port, &self.shared.names);
         let fast_down_after = self.shared.node.fast_down_after.get(&settings.name).copied();
         let mut group = Group {
@@ -65,6 +70,7 @@ impl Engine {
             greeted_at: None,
             told: None,
             stepped_at: None,
+            seat,
         };
         let mut out = Actions::new();
         let (mut cx, parts) = self.split(now, &mut out);
@@ -118,6 +124,7 @@ impl Engine {
             groups: self
                 .groups
                 .values()
+                .filter(|group| group.seat.as_ref().is_none_or(|seat| seat.service.is_none()))
                 .map(|group| group.saved(shared.announce_hostnames, shared.names.enabled))
                 .collect(),
         }
@@ -156,9 +163,10 @@ impl Group {
             run_id: peer.run_id.as_str().into(),
         });
         let options = &self.options;
+        let configured = self.seat.as_ref().filter(|_| primary.port == 0).map(|seat| seat.configured.clone());
         GroupSettings {
             name: self.name.clone(),
-            primary: primary.saved(hostnames),
+            primary: configured.unwrap_or_else(|| primary.saved(hostnames)),
             quorum: options.quorum,
             down_after: options.down_after,
             failover_timeout: options.failover_timeout,
@@ -196,7 +204,7 @@ impl Group {
         if self.replicas.contains_key(&key) {
             return None;
         }
-        let link = cx.shared.links.create(true, cx.now);
+        let link = cx.shared.links.create(self.seat.is_none(), cx.now);
         owners.insert(link, Owner::Node(self.id, Which::Replica(key.clone())));
         self.replicas.insert(key.clone(), Instance::new(Kind::Replica, key.clone(), at, link, cx.now));
         Some(key)
@@ -320,7 +328,7 @@ impl Group {
         let old = self.primary.address.clone();
         let others: Vec<(Address, Option<Displaced>)> = known
             .chain((!old.same(&to)).then_some((old, Some(displaced))))
-            .filter(|(address, _)| !address.same(&to))
+            .filter(|(address, _)| !address.same(&to) && (self.seat.is_none() || address.port != 0))
             .collect();
         self.reset(true, cx, owners);
         self.primary.address = to;

@@ -144,7 +144,8 @@ impl Group {
             let name = if role == configured { "+role-change" } else { "-role-change" };
             cx.event(Level::Verbose, name, self, which, &format!(" new reported role is {}", role.word()));
         }
-        if cx.shared.tilt.active() || self.is_adopting(cx) {
+        // Under Leases a role is changed by the holder of a claim alone.
+        if cx.shared.tilt.active() || self.is_adopting(cx) || self.seat.is_some() {
             return;
         }
         if let Which::Replica(name) = which {

@@ -18,6 +18,10 @@ pub(crate) enum Key {
     Scripts,
     /// All that a group waits for.
     Group(GroupId),
+    /// The own Lease, and the end of the process.
+    Member,
+    /// All that a group's claim waits for.
+    Claim(GroupId),
 }
 
 /// Deadlines by key.

@@ -39,6 +39,11 @@ impl Engine {
             group.ask_the_others();
             cx.shared.touched.insert(group.id);
         }
+        if let Some(seat) = &group.seat {
+            let meant = seat.committed.as_deref() == Some(run_id) && epoch == group.config_epoch;
+            cx.reply(client, answer(down && (meant || run_id == "*"), None));
+            return;
+        }
         if run_id == "*" || epoch >= ABSURD_EPOCH {
             cx.reply(client, answer(down, None));
             return;

@@ -7,6 +7,8 @@
 mod disk;
 mod facts;
 mod invariants;
+#[cfg(test)]
+mod kube;
 mod ledger;
 mod net;
 mod plan;

@@ -111,6 +111,7 @@ impl Fleet {
             cold_start_wait: Duration::ZERO,
             again_after: Duration::from_secs(4),
             parallel_syncs: self.nodes,
+            observe: false,
             rules: self.rules,
         })
     }

@@ -33,6 +33,8 @@ pub struct Config {
     pub again_after: Duration,
     /// Replicas in a full sync at the same time; at least 1.
     pub parallel_syncs: usize,
+    /// Look and route, never act.
+    pub observe: bool,
     /// All, but in a model.
     pub rules: Rules,
 }
@@ -159,6 +161,21 @@ impl Claimant {
         self.hold.as_ref().map(|hold| &hold.id)
     }
 
+    /// Until when the claim that is held may begin to change anything.
+    #[must_use]
+    pub fn acts_until(&self) -> Option<Time> {
+        self.hold.as_ref().map(Hold::acts_until)
+    }
+
+    /// The Lease as it was seen last, and since when it looks like that.
+    #[must_use]
+    pub fn sight(&self) -> Option<&Sight<GroupLease>> {
+        match &self.view {
+            View::Is(sight) => Some(sight),
+            View::Unknown | View::Missing { .. } => None,
+        }
+    }
+
     /// The version of the Lease that was seen last, nothing if none was.
     #[must_use]
     pub fn seen(&self) -> Option<&Version> {
@@ -212,7 +229,7 @@ impl Claimant {
                 if !std::mem::replace(&mut self.ended, true) {
                     out.push(Wish::Ended);
                 }
-            } else {
+            } else if !self.config.observe {
                 self.consider(now, out);
             }
         }

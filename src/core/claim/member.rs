@@ -11,6 +11,7 @@ use crate::core::ids::{GroupName, RunId};
 
 const ANNOUNCE: &str = "vedette.dev/announce";
 const DOWN: &str = "vedette.dev/down";
+const EPOCH: &str = "vedette.dev/epoch";
 /// Most groups that one member may hold down in its Lease.
 pub const MOST_OPINIONS: usize = 1000;
 /// Seconds for which a member counts as alive after its last renewal was seen.
@@ -42,6 +43,8 @@ pub struct MemberLease {
     pub transitions: u64,
     /// Where it answers clients and other members: `host:port`.
     pub announce: String,
+    /// The highest epoch of any group that the member knows to be committed: what it remembers should a Lease get lost.
+    pub epoch: u64,
     /// The groups whose primary it holds down.
     pub down: BTreeMap<GroupName, Opinion>,
     /// Annotations of others and of later versions.
@@ -62,6 +65,8 @@ impl MemberLease {
         if announce.len() > fields::LONGEST_TEXT {
             return Err(Error::new(ANNOUNCE, &announce, "is too long"));
         }
+        let epoch = unknown.remove(EPOCH).unwrap_or_else(|| "0".to_owned());
+        let epoch = epoch.parse().map_err(|_| Error::new(EPOCH, &epoch, "is no whole number from 0"))?;
         let mut down = BTreeMap::new();
         if let Some(text) = unknown.remove(DOWN) {
             for (place, value) in fields::items(DOWN, fields::json(DOWN, &text)?, MOST_OPINIONS)? {
@@ -80,7 +85,7 @@ impl MemberLease {
             }
         }
         let holder = Some(plain.holder.as_str()).filter(|id| !id.is_empty()).map(RunId::from);
-        Ok(Self { holder, seconds, transitions, announce, down, unknown })
+        Ok(Self { holder, seconds, transitions, announce, epoch, down, unknown })
     }
 
     /// The same as plain values.
@@ -89,6 +94,9 @@ impl MemberLease {
         let mut annotations = self.unknown.clone();
         annotations.insert(FORM.to_owned(), NEWEST_FORM.to_string());
         annotations.insert(ANNOUNCE.to_owned(), self.announce.clone());
+        if self.epoch > 0 {
+            annotations.insert(EPOCH.to_owned(), self.epoch.to_string());
+        }
         if !self.down.is_empty() {
             let down: Vec<Value> = self.down.iter().map(|(group, opinion)| opinion.print(group)).collect();
             annotations.insert(DOWN.to_owned(), Value::Array(down).to_string());
@@ -131,6 +139,7 @@ mod tests {
             seconds: MEMBER_SECONDS,
             transitions: 2,
             announce: "10.0.0.9:26379".to_owned(),
+            epoch: 7,
             down: [(GroupName::from("g"), opinion)].into(),
             unknown: BTreeMap::new(),
         }

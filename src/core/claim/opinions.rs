@@ -63,12 +63,12 @@ impl Opinions {
     /// Counts. `own` is whether this member holds the primary down; answers older than `fresh` are void, and so is
     /// whatever a member without a fresh Lease says.
     #[must_use]
-    pub fn count(
+    pub fn count<'a>(
         &self,
         me: &RunId,
         own: bool,
         (group, primary): (&GroupName, &Primary),
-        members: &[Sight<MemberLease>],
+        members: impl IntoIterator<Item = &'a Sight<MemberLease>>,
         fresh: Duration,
         now: Time,
     ) -> Count {
@@ -77,7 +77,7 @@ impl Opinions {
         if own {
             count.down.insert(me.clone());
         }
-        for sight in members.iter().filter(|sight| !sight.expired(sight.lease.seconds, now)) {
+        for sight in members.into_iter().filter(|sight| !sight.expired(sight.lease.seconds, now)) {
             let Some(id) = sight.lease.holder.as_ref().filter(|id| *id != me) else { continue };
             count.alive.insert(id.clone());
             let in_lease = sight.lease.down.get(group);
@@ -139,6 +139,7 @@ mod tests {
             seconds: MEMBER_SECONDS,
             transitions: 1,
             announce: String::new(),
+            epoch: 0,
             down: opinion.into_iter().collect(),
             unknown: BTreeMap::new(),
         };

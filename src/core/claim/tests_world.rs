@@ -19,6 +19,7 @@ pub(super) fn config(member: &str) -> Config {
         cold_start_wait: Duration::from_secs(30),
         again_after: Duration::from_secs(4),
         parallel_syncs: 1,
+        observe: false,
         rules: Rules::default(),
     }
 }

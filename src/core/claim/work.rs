@@ -32,11 +32,12 @@ impl Claimant {
         }
     }
 
-    /// Whether every listed node has answered behind a barrier, or is not waited for any longer.
+    /// Whether every listed node has answered behind a barrier, or is not waited for: one that is held down, or, after a while,
+    /// one that doesn't answer.
     fn settled(&self, hold: &Hold, now: Time) -> bool {
         let over = now >= hold.claimed_at + self.config.barrier_wait;
         self.nodes.iter().all(|(uid, node)| {
-            hold.gates.standing(uid).is_some() || (hold.gates.shut(uid) && (node.down || over))
+            hold.gates.standing(uid).is_some() || node.down || (hold.gates.shut(uid) && over)
         })
     }
 

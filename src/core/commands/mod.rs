@@ -66,7 +66,7 @@ impl Engine {
             b"replicas" | b"slaves" => self.replicas(words, now).into(),
             b"sentinels" => self.peers(words, now).into(),
             b"get-master-addr-by-name" | b"get-primary-addr-by-name" => self.address_of(words).into(),
-            b"ckquorum" => self.check_quorum(words).into(),
+            b"ckquorum" => self.check_quorum(words, now).into(),
             b"is-master-down-by-addr" | b"is-primary-down-by-addr" => self.is_down(client, words, now, out),
             b"myid" => Reply::bulk(self.shared.my_id.clone()).into(),
             b"info-cache" => self.info_cache(words, now).into(),

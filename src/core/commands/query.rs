@@ -42,6 +42,10 @@ impl Engine {
         let group = self.named_id(words, 2).and_then(|id| self.groups.get_mut(&id));
         let Some(group) = group else { return Reply::NilArray };
         let address = &group.current().address;
+        // Before the first Lease was seen nobody is known to be primary.
+        if group.seat.is_some() && address.port == 0 {
+            return Reply::NilArray;
+        }
         if let Some(told) = group.told.as_ref().filter(|told| told.is_of(address, hostnames)) {
             return told.reply.clone();
         }
@@ -51,8 +55,11 @@ impl Engine {
         reply
     }
 
-    pub(super) fn check_quorum(&self, words: &Words<'_>) -> Reply {
+    pub(super) fn check_quorum(&self, words: &Words<'_>, now: Time) -> Reply {
         let Some(group) = self.named(words, 2) else { return NO_SUCH_GROUP };
+        if let Some(reply) = self.check_fleet(group, now) {
+            return reply;
+        }
         let usable = group.usable();
         let quorum = (!group.quorum_usable())
             .then_some("Not enough available Sentinels to reach the specified quorum for this master");

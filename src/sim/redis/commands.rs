@@ -104,7 +104,8 @@ impl FakeRedis {
                 self.saved_role = self.following().map(|(host, port, _)| (host.to_owned(), port));
                 Reply::OK
             }
-            "CLIENT" if words.starts_with("CLIENT SETNAME") => Reply::OK,
+            "CLIENT" if words.starts_with("CLIENT SETNAME") => self.name(client, args),
+            "CLIENT" if words == "CLIENT LIST" => self.client_list(),
             "CLIENT" if words.starts_with("CLIENT PAUSE ") => self.pause(&words, now),
             "CLIENT" if words == "CLIENT UNPAUSE" => {
                 self.paused_until = None;
@@ -168,7 +169,33 @@ impl FakeRedis {
         Reply::OK
     }
 
+    fn name(&mut self, client: ClientKey, args: &[Bytes]) -> Reply {
+        if let (Some(state), Some(name)) = (self.clients.get_mut(&client), args.last()) {
+            state.name = String::from_utf8_lossy(name).into_owned();
+        }
+        Reply::OK
+    }
+
+    fn client_list(&self) -> Reply {
+        let line = |(key, client): (&ClientKey, &Client)| format!("id={key} name={} age=1\n", client.name);
+        Reply::bulk(self.clients.iter().map(line).collect::<String>())
+    }
+
+    fn kill_by_id(&mut self, id: &str, effects: &mut Vec<Effect>) -> Reply {
+        let Ok(key) = id.parse::<ClientKey>() else {
+            return Reply::err("ERR client-id should be greater than 0");
+        };
+        let known = self.clients.remove(&key).is_some();
+        if known {
+            effects.push(Effect::Close(key));
+        }
+        Reply::Int(i64::from(known))
+    }
+
     fn client_kill(&mut self, caller: ClientKey, words: &str, effects: &mut Vec<Effect>) -> Reply {
+        if let Some(id) = words.strip_prefix("CLIENT KILL ID ") {
+            return self.kill_by_id(id, effects);
+        }
         let pubsub = match words {
             "CLIENT KILL TYPE NORMAL" => false,
             "CLIENT KILL TYPE PUBSUB" => true,
@@ -242,8 +269,8 @@ impl FakeRedis {
     }
 }
 
-/// What Sentinel's documentation lets its user do on a data node, and what a planned switchover needs beside.
-const LISTED: [&str; 15] = [
+/// What Sentinel's documentation lets its user do on a data node, and what a planned switchover and a claim need beside.
+const LISTED: [&str; 16] = [
     "MULTI",
     "SLAVEOF",
     "PING",
@@ -254,6 +281,7 @@ const LISTED: [&str; 15] = [
     "PUBLISH",
     "INFO",
     "CLIENT SETNAME",
+    "CLIENT LIST",
     "CLIENT KILL",
     "CLIENT PAUSE",
     "CLIENT UNPAUSE",

@@ -37,6 +37,9 @@ impl FakeRedis {
             "master_failover_state:no-failover\r\nmaster_replid:{}\r\nmaster_replid2:{old}\r\nmaster_repl_offset:{}\r\nsecond_repl_offset:{end}\r\n",
             self.history, self.offset
         );
+        if self.config.tells_keys && !self.data.is_empty() && self.loading_until.is_none() {
+            let _ = write!(text, "\r\n# Keyspace\r\ndb0:keys={},expires=0,avg_ttl=0\r\n", self.data.len());
+        }
         text
     }
 

@@ -88,6 +88,8 @@ pub(crate) struct NodeConfig {
     pub(crate) backlog: usize,
     /// How long a full copy takes.
     pub(crate) transfer: Duration,
+    /// INFO tells how many keys there are.
+    pub(crate) tells_keys: bool,
 }
 
 /// A primary that is back so soon is taken for one that was never away: its role has been seen all the time.
@@ -168,6 +170,7 @@ struct Busy {
 #[derive(Debug, Default)]
 struct Client {
     authenticated: bool,
+    name: String,
     subscribed: bool,
     replica: Option<Replica>,
     /// Queued words inside MULTI; `None` outside.

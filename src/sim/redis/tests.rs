@@ -19,6 +19,7 @@ fn config(n: usize) -> NodeConfig {
         repl_timeout: Duration::from_secs(15),
         backlog: 8,
         transfer: Duration::from_millis(100),
+        tells_keys: false,
     }
 }
 

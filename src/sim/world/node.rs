@@ -36,6 +36,7 @@ impl World {
                     repl_timeout: Duration::from_secs(15),
                     backlog: 60,
                     transfer: self.rng.millis(20, 1500),
+                    tells_keys: false,
                 };
                 let replica_of = (at > 0).then_some((primary, NODE_PORT));
                 let left = Durable { replica_of, ..Durable::default() };

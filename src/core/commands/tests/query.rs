@@ -160,10 +160,10 @@ fn quorum_and_majority() {
     let majority = "Not enough available Sentinels to reach the majority and authorize a failover";
     let args = ["sentinel", "ckquorum", "mm"].map(Bytes::from);
     let words = super::super::words::Words(&args);
-    let reply = text(&desk.engine.check_quorum(&words));
+    let reply = text(&desk.engine.check_quorum(&words, desk.now));
     assert_eq!(reply, format!("-NOQUORUM 1 usable Sentinels. {quorum}. {majority}"));
     desk.engine.groups.get_mut(&id).unwrap().options.quorum = 1;
-    let reply = text(&desk.engine.check_quorum(&words));
+    let reply = text(&desk.engine.check_quorum(&words, desk.now));
     assert_eq!(reply, format!("-NOQUORUM 1 usable Sentinels. {majority}"));
 }
 

@@ -1,0 +1,54 @@
+//! Calls of the API server that have no answer yet.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::core::action::{Action, Actions};
+use crate::core::cluster::Call;
+use crate::core::group::GroupId;
+use crate::core::ids::CallNo;
+
+/// Longest that any call may take.
+pub(crate) const LIMIT: Duration = Duration::from_secs(1);
+
+/// What a claim asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sort {
+    ReadLease,
+    WriteLease,
+    ReadService,
+    PatchService,
+}
+
+/// Who waits for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asker {
+    /// The own Lease.
+    Member,
+    /// A group's claim, under its own number for the call.
+    Claim(GroupId, CallNo, Sort),
+    /// Nobody.
+    Nobody,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Calls {
+    last: u64,
+    waiting: BTreeMap<CallNo, Asker>,
+}
+
+impl Calls {
+    /// Makes a call.
+    pub(crate) fn call(&mut self, asker: Asker, request: Call, limit: Duration, out: &mut Actions) {
+        self.last += 1;
+        let call = CallNo(self.last);
+        self.waiting.insert(call, asker);
+        out.push(Action::Api { call, request, limit });
+    }
+
+    /// An answer came: whose it is.
+    pub(crate) fn answered(&mut self, call: CallNo) -> Option<Asker> {
+        self.waiting.remove(&call)
+    }
+}

@@ -1,0 +1,66 @@
+//! SENTINEL CKQUORUM where Leases coordinate: whether step 0 could be passed now.
+
+use std::collections::BTreeSet;
+
+use super::Fleet;
+use crate::core::claim::{Count, Needed};
+use crate::core::cluster::Kind;
+use crate::core::engine::Engine;
+use crate::core::group::Group;
+use crate::core::time::Time;
+use crate::resp::Reply;
+
+impl Fleet {
+    /// Members with a fresh Lease. This one is none before its own was written, and when that was long ago.
+    fn alive(&self, now: Time) -> Count {
+        let others = self.members.values().filter(|sight| !sight.expired(sight.lease.seconds, now));
+        let own = self.membership.is_fresh(now).then(|| self.me.clone());
+        let alive = others.filter_map(|sight| sight.lease.holder.clone()).chain(own).collect();
+        Count { down: BTreeSet::new(), alive }
+    }
+
+    /// The watches without which nothing can be done, as far as they are broken.
+    fn broken_watches(&self) -> Vec<&'static str> {
+        let needed = [(Kind::Lease, "Leases"), (Kind::Pod, "Pods"), (Kind::Service, "Services")];
+        needed.into_iter().filter(|(kind, _)| !self.objects.is_open(*kind)).map(|(_, name)| name).collect()
+    }
+}
+
+impl Engine {
+    /// Nothing where the peers vote.
+    pub(crate) fn check_fleet(&self, group: &Group, now: Time) -> Option<Reply> {
+        let fleet = self.fleet.as_ref()?;
+        let count = fleet.alive(now);
+        let usable = count.alive.len();
+        let quorum = usize::try_from(group.options.quorum).unwrap_or(usize::MAX);
+        let needed = Needed { quorum, fleet: fleet.config.size };
+        let mut problems = Vec::new();
+        if usable < quorum.max(1) {
+            problems.push(
+                "Not enough available Sentinels to reach the specified quorum for this master".to_owned(),
+            );
+        }
+        if !count.majority_lives(needed) {
+            problems.push(
+                "Not enough available Sentinels to reach the majority and authorize a failover".to_owned(),
+            );
+        }
+        if !fleet.membership.is_fresh(now) {
+            problems.push("The own Lease could not be written: is the API server reachable?".to_owned());
+        }
+        let broken = fleet.broken_watches();
+        if !broken.is_empty() {
+            problems.push(format!("No watch is open for: {}", broken.join(", ")));
+        }
+        if fleet.config.observe {
+            problems.push("This Sentinel only observes".to_owned());
+        }
+        Some(if problems.is_empty() {
+            let text =
+                format!("OK {usable} usable Sentinels. Quorum and failover authorization can be reached");
+            Reply::Simple(text.into())
+        } else {
+            Reply::error(format!("NOQUORUM {usable} usable Sentinels. {}", problems.join(". ")))
+        })
+    }
+}

@@ -1,0 +1,242 @@
+//! Which groups there are, and who is in them: from labelled Services, and from Pods.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Fleet;
+use super::scope::{Scope, annotation, group_of};
+use super::ward::{Place, Ward};
+use crate::core::action::{Actions, Level};
+use crate::core::cluster::{Kind, Pod, Service};
+use crate::core::engine::Engine;
+use crate::core::group::{GroupId, Options};
+use crate::core::ids::{GroupName, PodUid};
+use crate::core::settings::{GroupSettings, HostPort};
+use crate::core::time::Time;
+
+/// Most groups that are taken from labels.
+const MOST_GROUPS: usize = 10_000;
+
+/// What has to be looked at anew.
+#[derive(Debug, Default)]
+pub(crate) struct Stale {
+    /// Services came, changed or went; so may groups.
+    pub(crate) services: bool,
+    /// Pods came, changed or went.
+    pub(crate) pods: bool,
+}
+
+impl Engine {
+    /// Brings groups and their Pods up to date with what the watches showed.
+    pub(crate) fn discover(&mut self, now: Time, out: &mut Actions) {
+        let Some(mut fleet) = self.fleet.take() else { return };
+        let stale = std::mem::take(&mut fleet.stale);
+        if stale.services && fleet.objects.is_listed(Kind::Service) {
+            self.take_groups_from_services(&mut fleet, now, out);
+        }
+        self.make_wards(&mut fleet, now, out);
+        self.fleet = Some(fleet);
+        if stale.services || stale.pods {
+            self.take_pods(stale.services, now, out);
+        }
+    }
+
+    fn take_groups_from_services(&mut self, fleet: &mut Fleet, now: Time, out: &mut Actions) {
+        let mut labelled: BTreeMap<GroupName, Service> = BTreeMap::new();
+        for service in fleet.objects.services.values() {
+            let Some(name) = group_of(service) else { continue };
+            let name = GroupName::from(name);
+            if let Some(first) = labelled.get(&name) {
+                let problem = format!("Service {} already has that group", first.name);
+                fleet.problems.say(&service.name, super::scope::GROUP_LABEL, name.as_str(), &problem, out);
+            } else if labelled.len() < MOST_GROUPS {
+                labelled.insert(name, service.clone());
+            }
+        }
+        let gone: Vec<GroupId> = self
+            .groups
+            .values()
+            .filter(|group| group.seat.as_ref().is_some_and(|seat| seat.service.is_some()))
+            .filter(|group| !labelled.contains_key(&group.name))
+            .map(|group| group.id)
+            .collect();
+        for id in gone {
+            fleet.forget(id, out);
+            self.timers.set(crate::core::timers::Key::Claim(id), None);
+            self.remove(id, now, out);
+        }
+        for (name, service) in labelled {
+            let settings = settings_of(&name, &service, &fleet.config, &mut fleet.problems, out);
+            let fast = fast_of(&service, &mut fleet.problems, out);
+            let id = match self.find(name.as_str()) {
+                Some(id) => id,
+                None => {
+                    let id = self.adopt_settings(settings.clone(), now);
+                    if let Some(seat) = self.groups.get_mut(&id).and_then(|group| group.seat.as_mut()) {
+                        seat.service = Some(service.name.clone());
+                    }
+                    id
+                }
+            };
+            let Some(group) = self.groups.get_mut(&id) else { continue };
+            // One from the file takes its options from there.
+            if let Some(seat) = group.seat.as_mut().filter(|seat| seat.service.is_some()) {
+                seat.service = Some(service.name.clone());
+                take_options(&mut group.options, &settings, fast);
+                self.shared.touched.insert(id);
+            }
+        }
+    }
+
+    /// Every group has a claim.
+    fn make_wards(&mut self, fleet: &mut Fleet, now: Time, out: &mut Actions) {
+        let missing: Vec<GroupId> =
+            self.groups.keys().filter(|id| !fleet.wards.contains_key(id)).copied().collect();
+        if fleet.wards.len() + missing.len() > self.groups.len() {
+            let gone: Vec<GroupId> =
+                fleet.wards.keys().filter(|id| !self.groups.contains_key(id)).copied().collect();
+            for id in gone {
+                fleet.forget(id, out);
+                self.timers.set(crate::core::timers::Key::Claim(id), None);
+            }
+        }
+        if missing.is_empty() {
+            return;
+        }
+        fleet.stale = Stale { services: true, pods: true };
+        for id in missing {
+            let Some(group) = self.groups.get(&id) else { continue };
+            let ward = Ward::new(group, &fleet.config, &fleet.me, fleet.life);
+            fleet.by_lease.insert(ward.lease.clone(), id);
+            fleet.wards.insert(id, ward);
+            self.shared.touched.insert(id);
+        }
+        fleet.man(self, now, out);
+    }
+
+    /// Each group's Pods, and its Services.
+    fn take_pods(&mut self, services: bool, now: Time, out: &mut Actions) {
+        let ids: Vec<GroupId> = self.groups.keys().copied().collect();
+        for id in ids {
+            self.with_ward(id, now, out, |ward, desk| {
+                let mut changed = false;
+                if services {
+                    let scope = Scope::of(&desk.group.name, desk.config, desk.objects);
+                    changed = scope != ward.scope;
+                    ward.scope = scope;
+                }
+                let pods = places(&ward.scope, desk.objects.pods.values());
+                changed |= pods != ward.pods;
+                ward.pods = pods;
+                if changed {
+                    desk.cx.shared.touched.insert(desk.group.id);
+                }
+                if services {
+                    ward.service_shown(desk);
+                }
+                if ward.claimant.sight().is_none() && desk.objects.is_listed(Kind::Lease) {
+                    let lease = desk.objects.leases.get(&ward.lease);
+                    ward.shown(lease, desk);
+                }
+            });
+        }
+    }
+}
+
+/// The Pods of a group. Of two at one address one is about to go: the other is meant.
+fn places<'a>(scope: &Scope, pods: impl Iterator<Item = &'a Pod>) -> BTreeMap<PodUid, Place> {
+    let mut places: BTreeMap<PodUid, Place> = BTreeMap::new();
+    let mut pods: Vec<&Pod> = pods.filter(|pod| scope.holds(pod)).collect();
+    pods.sort_by_key(|pod| pod.deleting);
+    for pod in pods {
+        let Some(address) = scope.address(pod) else { continue };
+        if places.len() >= crate::core::claim::MOST_REPLICAS
+            || places.values().any(|place| place.address == address)
+        {
+            continue;
+        }
+        places.insert(pod.uid.clone(), Place { pod: pod.name.clone(), address });
+    }
+    places
+}
+
+/// What was said of an object's mistakes, so that each is said once.
+#[derive(Debug, Default)]
+pub(crate) struct Problems(BTreeMap<(String, String), String>);
+
+impl Problems {
+    /// Most mistakes that are remembered.
+    const MOST: usize = 1000;
+
+    pub(crate) fn say(&mut self, service: &str, place: &str, value: &str, problem: &str, out: &mut Actions) {
+        let shown: String = value.chars().filter(|c| !c.is_control()).take(80).collect();
+        let text = format!("Service {service}: {place}: '{shown}': {problem}");
+        let key = (service.to_owned(), place.to_owned());
+        if self.0.get(&key) == Some(&text) || self.0.len() >= Self::MOST {
+            return;
+        }
+        out.push(crate::core::Action::Log { level: Level::Warning, group: None, text: text.clone() });
+        self.0.insert(key, text);
+    }
+}
+
+/// A number in an annotation; nothing if it is missing, or no number within its bounds.
+fn number(
+    service: &Service,
+    directive: &str,
+    least: u64,
+    problems: &mut Problems,
+    out: &mut Actions,
+) -> Option<u64> {
+    let key = annotation(directive);
+    let text = service.annotations.get(&key)?;
+    match text.parse::<u64>() {
+        Ok(number) if (least..=u64::from(u32::MAX)).contains(&number) => Some(number),
+        Ok(_) | Err(_) => {
+            let problem = format!("is no whole number from {least}; the default is taken");
+            problems.say(&service.name, &key, text, &problem, out);
+            None
+        }
+    }
+}
+
+/// The settings of a group that a Service's label makes. A quorum that isn't given is a majority of the fleet.
+fn settings_of(
+    name: &GroupName,
+    service: &Service,
+    config: &crate::core::settings::Fleet,
+    problems: &mut Problems,
+    out: &mut Actions,
+) -> GroupSettings {
+    let mut number = |directive, least| number(service, directive, least, problems, out);
+    let majority = u32::try_from(config.size / 2 + 1).unwrap_or(u32::MAX);
+    let quorum = number("quorum", 1).and_then(|quorum| u32::try_from(quorum).ok()).unwrap_or(majority);
+    let nowhere = HostPort { host: String::new(), port: 0 };
+    let mut settings = GroupSettings::new(name.clone(), nowhere, quorum);
+    let millis = |value: Option<u64>, default: Duration| value.map_or(default, Duration::from_millis);
+    settings.down_after = millis(number("down-after-milliseconds", 1), settings.down_after);
+    settings.failover_timeout = millis(number("failover-timeout", 1), settings.failover_timeout);
+    settings.reboot_down_after =
+        millis(number("master-reboot-down-after-period", 0), settings.reboot_down_after);
+    if let Some(syncs) = number("parallel-syncs", 1).and_then(|syncs| u32::try_from(syncs).ok()) {
+        settings.parallel_syncs = syncs;
+    }
+    settings.auth_user =
+        service.annotations.get(&annotation("auth-user")).filter(|user| !user.is_empty()).cloned();
+    settings
+}
+
+fn fast_of(service: &Service, problems: &mut Problems, out: &mut Actions) -> Duration {
+    number(service, "fast-down-after-milliseconds", 0, problems, out)
+        .map_or(Duration::ZERO, Duration::from_millis)
+}
+
+fn take_options(options: &mut Options, settings: &GroupSettings, fast: Duration) {
+    options.quorum = settings.quorum;
+    options.down_after = settings.down_after;
+    options.failover_timeout = settings.failover_timeout;
+    options.parallel_syncs = settings.parallel_syncs;
+    options.reboot_down_after = settings.reboot_down_after;
+    options.auth_user.clone_from(&settings.auth_user);
+    options.fast_down_after = fast;
+}

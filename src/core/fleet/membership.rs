@@ -1,0 +1,205 @@
+//! The own Lease: that this member lives, where it answers, and what it holds down.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::core::claim::{MEMBER_SECONDS, MOST_OPINIONS, MemberLease, Opinion};
+use crate::core::cluster::{About, Answer, Call, Lease, Object};
+use crate::core::ids::{GroupName, RunId, Version};
+use crate::core::time::Time;
+
+/// Time between two renewals.
+const RENEWAL: Duration = Duration::from_secs(2);
+/// Opinions that change within this time are written together.
+const TOGETHER: Duration = Duration::from_millis(20);
+/// A write that failed is tried again after so long.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// What is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Which version there is, is not known.
+    Unknown,
+    Reading,
+    /// It is as it was written or read last.
+    Known,
+    Writing {
+        began: Time,
+    },
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Membership {
+    name: String,
+    id: RunId,
+    phase: Phase,
+    version: Option<Version>,
+    /// What was read of it, before this life's first write.
+    found: Option<MemberLease>,
+    starts: Option<u64>,
+    announce: String,
+    /// The highest epoch that was committed in any group, as far as this member knows.
+    epoch: u64,
+    down: BTreeMap<GroupName, Opinion>,
+    /// What is to be written is not what was written last, since then.
+    news_at: Option<Time>,
+    /// When the last write that landed began.
+    renewed_at: Option<Time>,
+    /// When the last write began, whatever came of it.
+    tried_at: Option<Time>,
+    /// Not before this.
+    pause_until: Option<Time>,
+    leaving: bool,
+    left: bool,
+}
+
+impl Membership {
+    pub(crate) const fn new(name: String, id: RunId) -> Self {
+        Self {
+            name,
+            id,
+            phase: Phase::Unknown,
+            version: None,
+            found: None,
+            starts: None,
+            announce: String::new(),
+            epoch: 0,
+            down: BTreeMap::new(),
+            news_at: None,
+            renewed_at: None,
+            tried_at: None,
+            pause_until: None,
+            leaving: false,
+            left: false,
+        }
+    }
+
+    /// The Lease's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where this member answers.
+    pub(crate) fn announce(&mut self, at: String, now: Time) {
+        if self.announce != at {
+            self.announce = at;
+            self.news_at.get_or_insert(now);
+        }
+    }
+
+    /// An epoch was committed. It goes with the next renewal.
+    pub(crate) fn committed(&mut self, epoch: u64) {
+        self.epoch = self.epoch.max(epoch);
+    }
+
+    /// What this member holds of a group's primary. `false`: there is no room for one more.
+    pub(crate) fn hold(&mut self, group: &GroupName, opinion: Option<Opinion>, now: Time) -> bool {
+        if self.down.get(group) == opinion.as_ref() {
+            return true;
+        }
+        match opinion {
+            Some(_) if self.down.len() >= MOST_OPINIONS && !self.down.contains_key(group) => return false,
+            Some(opinion) => drop(self.down.insert(group.clone(), opinion)),
+            None => drop(self.down.remove(group)),
+        }
+        self.news_at.get_or_insert(now);
+        true
+    }
+
+    /// The process ends: the Lease is given back.
+    pub(crate) const fn leave(&mut self, now: Time) {
+        self.leaving = true;
+        self.news_at = Some(now);
+        self.pause_until = None;
+    }
+
+    /// After [`Self::leave`]: nothing is left to do.
+    pub(crate) const fn has_left(&self) -> bool {
+        self.left
+    }
+
+    /// Whether others count this member as alive, as far as it can know.
+    pub(crate) fn is_fresh(&self, now: Time) -> bool {
+        self.renewed_at.is_some_and(|at| now < at + Duration::from_secs(MEMBER_SECONDS))
+    }
+
+    /// When there is something to be done, or was.
+    pub(crate) fn next_deadline(&self) -> Option<Time> {
+        let due = match self.phase {
+            _ if self.left => return None,
+            Phase::Reading | Phase::Writing { .. } => return None,
+            Phase::Unknown => self.tried_at.unwrap_or(Time::ZERO),
+            Phase::Known => {
+                let renewal = self.tried_at.map_or(Time::ZERO, |at| at + RENEWAL);
+                let together = if self.leaving { Duration::ZERO } else { TOGETHER };
+                self.news_at.map_or(renewal, |at| renewal.min(at + together))
+            }
+        };
+        Some(self.pause_until.map_or(due, |until| due.max(until)))
+    }
+
+    /// The call that is due.
+    pub(crate) fn step(&mut self, now: Time) -> Option<Call> {
+        if self.next_deadline().is_none_or(|at| now < at) {
+            return None;
+        }
+        self.pause_until = None;
+        if self.phase == Phase::Unknown {
+            self.phase = Phase::Reading;
+            return Some(Call::ReadLease { name: self.name.clone() });
+        }
+        self.phase = Phase::Writing { began: now };
+        self.tried_at = Some(now);
+        self.news_at = None;
+        let starts =
+            *self.starts.get_or_insert_with(|| self.found.take().map_or(0, |found| found.transitions) + 1);
+        let lease = MemberLease {
+            holder: (!self.leaving).then(|| self.id.clone()),
+            seconds: MEMBER_SECONDS,
+            transitions: starts,
+            announce: self.announce.clone(),
+            epoch: self.epoch,
+            down: if self.leaving { BTreeMap::new() } else { self.down.clone() },
+            unknown: BTreeMap::new(),
+        };
+        let (name, version, plain) = (self.name.clone(), self.version.clone(), lease.print());
+        Some(Call::WriteLease { name, version, plain, about: About::Member })
+    }
+
+    /// The answer to what [`Self::step`] asked for.
+    pub(crate) fn answered(&mut self, answer: Answer, now: Time) {
+        let began = match self.phase {
+            Phase::Writing { began } => Some(began),
+            Phase::Unknown | Phase::Reading | Phase::Known => None,
+        };
+        match answer {
+            Answer::Read(object) => {
+                self.phase = Phase::Known;
+                self.version = None;
+                if let Some(Object::Lease(Lease { version, plain, .. })) = object {
+                    self.version = Some(version);
+                    self.found = MemberLease::parse(&plain).ok();
+                }
+                self.news_at.get_or_insert(now);
+            }
+            Answer::Landed(version) => {
+                self.phase = Phase::Known;
+                self.version = Some(version);
+                self.renewed_at = began.or(self.renewed_at);
+                // One more was begun before the end was known of.
+                self.left = self.leaving && self.news_at.is_none();
+            }
+            Answer::Conflict => self.phase = Phase::Unknown,
+            Answer::Refused { after, .. } => self.failed(after.unwrap_or(AGAIN).max(AGAIN), now),
+            Answer::Unknown(_) => self.failed(AGAIN, now),
+        }
+    }
+
+    fn failed(&mut self, pause: Duration, now: Time) {
+        self.phase = Phase::Unknown;
+        self.pause_until = Some(now + pause);
+        // Nobody waits for a member that can't say that it leaves.
+        self.left = self.leaving;
+    }
+}

@@ -1,0 +1,108 @@
+//! Whether the roles of the data nodes are as the commit says. If not, a claim to repair them is asked for.
+
+use std::time::Duration;
+
+use super::standing;
+use super::ward::{Desk, Ward};
+use crate::core::claim::{Fact, start_after};
+use crate::core::group::Which;
+use crate::core::instance::{Instance, Role};
+use crate::core::link::Link;
+use crate::core::time::Time;
+
+/// The first pause after a repair; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// Doublings after which a pause doesn't grow.
+const DOUBLINGS: u32 = 6;
+/// Roles that were right for so long have been repaired.
+const WELL: Duration = Duration::from_secs(10);
+
+/// What was seen of wrong roles.
+#[derive(Debug, Default)]
+pub(crate) struct Wrong {
+    /// Since when.
+    since: Option<Time>,
+    /// The claim was told.
+    told: bool,
+    /// When the claim is told, if nothing changes.
+    due_at: Option<Time>,
+    /// Repairs that were asked for in a row, and until when no other is.
+    repairs: u32,
+    pause_until: Option<Time>,
+}
+
+impl Wrong {
+    pub(super) const fn next_deadline(&self) -> Option<Time> {
+        self.due_at
+    }
+}
+
+impl Ward {
+    /// Asks for a repair when it is due.
+    pub(super) fn mind_roles(&mut self, desk: &mut Desk<'_, '_>) {
+        let now = desk.cx.now;
+        let wrong = self.roles_are_wrong(desk);
+        self.wrong.due_at = None;
+        if !wrong {
+            self.wrong.since = None;
+            if self.wrong.pause_until.is_some_and(|until| now > until + WELL) {
+                self.wrong.repairs = 0;
+            }
+            if std::mem::take(&mut self.wrong.told) {
+                self.tell(Fact::Wrong(false), desk);
+            }
+            return;
+        }
+        let since = *self.wrong.since.get_or_insert(now);
+        let Some(primary) = self.claimant.committed() else { return };
+        let count = self.count(primary, desk);
+        let turn = since + start_after(desk.me, &count.alive, &desk.group.name, primary.epoch);
+        let due = self.wrong.pause_until.map_or(turn, |until| turn.max(until));
+        if now < due {
+            self.wrong.due_at = Some(due);
+            return;
+        }
+        let pause = FIRST_PAUSE * (1 << self.wrong.repairs.min(DOUBLINGS));
+        self.wrong.repairs = self.wrong.repairs.saturating_add(1);
+        self.wrong.pause_until = Some(now + pause);
+        self.wrong.due_at = self.wrong.pause_until;
+        self.wrong.told = true;
+        self.tell(Fact::Wrong(true), desk);
+    }
+
+    /// Only what was heard since the Lease changed speaks of the roles that it says.
+    fn roles_are_wrong(&self, desk: &Desk<'_, '_>) -> bool {
+        let group = &*desk.group;
+        let (Some(primary), Some(sight)) = (self.claimant.committed(), self.claimant.sight()) else {
+            return false;
+        };
+        // While somebody works on it nothing is wrong with what is not done yet.
+        if sight.lease.holder.is_some() || self.claimant.claimed().is_some() || group.is_condemned() {
+            return false;
+        }
+        let fresh = |instance: &Instance| {
+            let heard = instance.data().and_then(|data| data.info_at).is_some_and(|at| at > sight.changed_at);
+            let stands = desk.cx.shared.links.get(instance.link).is_some_and(Link::stands);
+            heard && stands && !instance.is_down()
+        };
+        let Some(leader) = group.primary.data().filter(|_| fresh(&group.primary)) else { return false };
+        if group.primary.run_id != primary.instance.run_id.as_str() {
+            return false;
+        }
+        if leader.role == Role::Replica {
+            return true;
+        }
+        let address = group.primary.address.shown_with_port(false);
+        self.pods.keys().any(|uid| {
+            let Some(which @ Which::Replica(_)) = self.which(uid, group) else { return false };
+            let replica = group.get(&which).filter(|replica| fresh(replica));
+            replica.and_then(Instance::data).is_some_and(|data| match data.role {
+                Role::Primary => true,
+                Role::Replica => {
+                    let host = data.primary_host.as_deref().unwrap_or_default();
+                    standing::address(host, data.primary_port) != address
+                }
+            })
+        })
+    }
+}

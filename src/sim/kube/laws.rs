@@ -1,0 +1,141 @@
+//! What must always hold, checked after every step.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use super::world::World;
+use crate::core::claim::GroupLease;
+use crate::sim::redis::{ClientKey, ReplMsg};
+
+/// A look that changes nothing may be asked for so often in a row.
+const MOST_IDLE: u32 = 200;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Laws {
+    pub(crate) broken: Option<(&'static str, String)>,
+    /// Who was committed at each epoch.
+    committed: BTreeMap<u64, (String, String)>,
+    /// The highest epoch of the Lease, of the Service, and in what each daemon answers.
+    lease: u64,
+    service: u64,
+    told: BTreeMap<usize, (String, u64)>,
+    idle: BTreeMap<usize, u32>,
+    /// Commands that change a role, in order.
+    pub(crate) commands: Vec<String>,
+}
+
+impl Laws {
+    pub(super) fn break_law(&mut self, law: &'static str, what: String) {
+        self.broken.get_or_insert((law, what));
+    }
+
+    pub(super) fn forget_member(&mut self, at: usize) {
+        self.told.remove(&at);
+    }
+
+    pub(super) fn count_idle(&mut self, at: usize, why: &'static str) {
+        let idle = self.idle.entry(at).or_default();
+        *idle += 1;
+        if *idle > MOST_IDLE {
+            self.break_law("no look is asked for without end", format!("d{at} for '{why}'"));
+        }
+    }
+}
+
+impl World {
+    /// The group's Lease as it is.
+    pub(super) fn lease(&self) -> Option<GroupLease> {
+        let (_, plain) = self.api.leases.get("v-group-g")?;
+        GroupLease::parse(plain).ok()
+    }
+
+    /// Something was written to the API server.
+    pub(super) fn written(&mut self) {
+        if let Some(lease) = self.lease() {
+            let epoch = lease.epoch();
+            if epoch < self.laws.lease {
+                let what = format!("{epoch} after {}", self.laws.lease);
+                self.laws.break_law("an epoch never goes back in a Lease", what);
+            }
+            self.laws.lease = epoch;
+            if let Some(primary) = &lease.primary {
+                let who = (primary.instance.uid.to_string(), primary.instance.run_id.to_string());
+                let known = self.laws.committed.entry(epoch).or_insert_with(|| who.clone());
+                if *known != who {
+                    let what = format!("{epoch}: {known:?} and {who:?}");
+                    self.laws.break_law("one primary is committed at an epoch", what);
+                }
+            }
+            if let Some(failover) = &lease.failover
+                && failover.why == "down"
+                && failover.opinions.len() < 2
+            {
+                let what = format!("{:?}", failover.opinions);
+                self.laws.break_law("a claim rests on the opinions of a quorum", what);
+            }
+        }
+        if let Some(service) = self.api.services.get("redis") {
+            let epoch = service.annotations.get("vedette.dev/epoch").and_then(|text| text.parse().ok());
+            let epoch: u64 = epoch.unwrap_or(0);
+            if epoch < self.laws.service {
+                let what = format!("{epoch} after {}", self.laws.service);
+                self.laws.break_law("an epoch never goes back on the Service", what);
+            }
+            self.laws.service = epoch;
+        }
+    }
+
+    /// After each step.
+    pub(super) fn check_laws(&mut self) {
+        for at in 0..self.daemons.len() {
+            let Some((host, epoch)) = self.told(at) else { continue };
+            let known = self.laws.told.get(&at).cloned();
+            if known.as_ref().is_some_and(|(_, known)| epoch < *known) {
+                let what = format!("d{at}: {epoch} after {known:?}");
+                self.laws.break_law("no daemon's answer goes back in epoch", what);
+            }
+            if known.is_none_or(|known| known != (host.clone(), epoch)) {
+                self.laws.told.insert(at, (host, epoch));
+                self.laws.idle.remove(&at);
+            }
+        }
+    }
+
+    /// Whether the Service selects a Pod that was never committed.
+    pub(super) fn check_service(&mut self) {
+        let committed: BTreeSet<String> = self.laws.committed.values().map(|(uid, _)| uid.clone()).collect();
+        let pod = self.selected().and_then(|name| self.api.pods.get(&name).map(|pod| pod.uid.to_string()));
+        if let Some(uid) = pod.filter(|uid| !committed.contains(uid)) {
+            self.laws.break_law("the Service never selects a Pod that was not committed", uid);
+        }
+    }
+
+    /// The Pod that the Service selects.
+    pub(super) fn selected(&self) -> Option<String> {
+        let service = self.api.services.get("redis")?;
+        service.selector.get("statefulset.kubernetes.io/pod-name").cloned()
+    }
+
+    pub(super) fn observe_request(&mut self, pod: usize, key: ClientKey, args: &[Bytes]) {
+        if args.first().is_some_and(|word| word.as_ref() == b"SLAVEOF") {
+            let words: Vec<String> =
+                args.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+            let from = self.clients.get(&key).map(|conn| conn.daemon.0);
+            let line = format!("redis-{pod} {}", words.join(" "));
+            self.note(|| format!("{line} (by d{from:?})"));
+            self.laws.commands.push(line);
+        }
+    }
+
+    /// A full copy is about to replace what a node holds.
+    pub(super) fn observe_copy(&mut self, pod: usize, message: &ReplMsg) {
+        let ReplMsg::FullData { data, .. } = message else { return };
+        let held = self.pods[pod].redis.as_ref().map_or(0, |redis| redis.data().len());
+        if data.is_empty() && held > 0 {
+            let what = format!("redis-{pod} loses {held} writes");
+            self.laws.break_law("no data are overwritten by nothing", what);
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! A fleet on Kubernetes: the same engines against a model of the API server, with data nodes in Pods that come and go.
+
+mod api;
+mod daemon;
+mod laws;
+mod node;
+#[cfg(test)]
+mod tests;
+mod world;

@@ -1,0 +1,290 @@
+//! Named scenarios.
+
+use std::time::Duration;
+
+use super::world::World;
+use crate::core::cluster::Service;
+use crate::core::ids::Version;
+
+const SIZE: usize = 3;
+
+/// Three daemons and three data nodes, of which the first is a primary with data.
+fn world(seed: u64, annotations: &[(&str, &str)]) -> World {
+    let mut world = World::empty(seed);
+    let first = world.add_pod(None);
+    for _ in 0..2 {
+        let ip = world.pods[first].ip.clone();
+        world.add_pod(Some(ip));
+    }
+    let text = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+    let service = Service {
+        name: "redis".to_owned(),
+        version: Version::from(""),
+        labels: [("vedette.dev/group".to_owned(), "g".to_owned())].into(),
+        annotations: annotations.iter().map(text).collect(),
+        selector: [("app".to_owned(), "redis".to_owned())].into(),
+        port: Some(6379),
+        manager: "kubectl".to_owned(),
+        deleting: false,
+    };
+    world.api.put_service(service);
+    for _ in 0..SIZE {
+        world.add_daemon();
+    }
+    world.run_for(Duration::from_millis(500));
+    for at in 0..3 {
+        world.write(first, at);
+    }
+    for at in 0..SIZE {
+        world.start_daemon(at, SIZE);
+    }
+    world
+}
+
+impl World {
+    fn fail(&self, what: &str) -> ! {
+        for line in &self.log {
+            println!("{line}");
+        }
+        panic!("{what}: {:?}", self.laws.broken);
+    }
+
+    fn hold(&self) {
+        if self.laws.broken.is_some() {
+            self.fail("a law is broken");
+        }
+    }
+
+    /// All agree on that Pod.
+    fn agree_on(&self, pod: usize) -> bool {
+        let ip = &self.pods[pod].ip;
+        let told = (0..self.daemons.len()).all(|at| {
+            self.daemons[at].engine.is_none() || self.told(at).is_some_and(|(host, _)| host == *ip)
+        });
+        let selected = self.selected().as_ref() == Some(&self.pods[pod].name);
+        let others = self.pods.iter().enumerate().all(|(at, other)| match &other.redis {
+            Some(redis) if at == pod => redis.is_primary(),
+            Some(redis) => redis.following().is_some_and(|(host, _, up)| host == ip && up),
+            None => at != pod,
+        });
+        let rests = self.lease().is_some_and(|lease| lease.holder.is_none() && lease.failover.is_none());
+        told && selected && others && rests
+    }
+
+    fn wait_for(&mut self, what: &str, seconds: u64, holds: impl Fn(&Self) -> bool) {
+        let came = self.run_to(Duration::from_secs(seconds), holds);
+        self.hold();
+        if !came {
+            self.fail(what);
+        }
+    }
+
+    /// Everybody knows the first primary.
+    fn settle(&mut self) {
+        self.wait_for("the fleet starts", 30, |world| world.agree_on(0));
+    }
+
+    fn switches(&self, at: usize) -> usize {
+        self.daemons[at].events.iter().filter(|event| event.starts_with("+switch-master")).count()
+    }
+}
+
+#[test]
+fn a_fleet_finds_its_primary_and_does_nothing_more() {
+    let mut world = world(1, &[("vedette.dev/quorum", "2")]);
+    world.settle();
+    assert!(world.laws.commands.is_empty(), "{:?}", world.laws.commands);
+    for at in 0..SIZE {
+        assert_eq!(world.switches(at), 0);
+    }
+    let before = world.api.writes;
+    world.run_for(Duration::from_secs(20));
+    world.hold();
+    let writes = world.api.writes - before;
+    assert!((28..=33).contains(&writes), "{writes} writes in 20 s at rest");
+}
+
+#[test]
+fn a_primary_whose_container_dies_is_replaced_once() {
+    let mut world = world(2, QUICK);
+    world.settle();
+    world.kill_container(0);
+    world.wait_for("a successor", 10, |world| world.agree_on(1) || world.agree_on(2));
+    for at in 0..SIZE {
+        assert_eq!(world.switches(at), 1, "{:?}", world.daemons[at].events);
+    }
+    let lease = world.lease().unwrap();
+    assert_eq!(lease.history.len(), 2, "the start and the failover");
+    // It comes back as a primary, and is made a replica.
+    let new = if world.agree_on(1) { 1 } else { 2 };
+    world.start_container(0, false);
+    world.wait_for("the old primary follows", 30, |world| world.agree_on(new));
+    for at in 0..SIZE {
+        assert_eq!(world.switches(at), 1);
+    }
+}
+
+#[test]
+fn evidence_of_refused_connections_makes_it_faster() {
+    let mut world =
+        world(3, &[("vedette.dev/quorum", "2"), ("vedette.dev/fast-down-after-milliseconds", "100")]);
+    world.settle();
+    world.kill_container(0);
+    let since = world.now;
+    world.wait_for("a successor", 10, |world| world.agree_on(1) || world.agree_on(2));
+    assert!(world.now.since(since) < Duration::from_millis(1000), "{:?}", world.now.since(since));
+}
+
+#[test]
+fn a_pod_that_is_made_anew_is_replaced_and_comes_back_as_a_replica() {
+    let mut world = world(4, QUICK);
+    world.settle();
+    world.recreate_pod(0, false);
+    world.wait_for("a successor", 20, |world| world.agree_on(1) || world.agree_on(2));
+    let known: Vec<_> = world.told(0).into_iter().collect();
+    assert_ne!(known[0].0, world.pods[0].ip);
+}
+
+#[test]
+fn a_primary_that_restarts_empty_does_not_overwrite_anybody() {
+    let mut world = world(5, QUICK);
+    world.settle();
+    world.kill_container(0);
+    world.start_container(0, true);
+    world.wait_for("a successor with data", 20, |world| world.agree_on(1) || world.agree_on(2));
+    assert!(world.pods.iter().all(|pod| pod.redis.as_ref().is_some_and(|redis| redis.data().len() == 3)));
+}
+
+const QUICK: &[(&str, &str)] =
+    &[("vedette.dev/quorum", "2"), ("vedette.dev/down-after-milliseconds", "1000")];
+
+/// The daemon that holds the claim.
+fn claimant(world: &World) -> Option<usize> {
+    let holder = world.lease()?.holder?;
+    let id = holder.as_str().split('.').next()?.to_owned();
+    world
+        .daemons
+        .iter()
+        .position(|daemon| daemon.engine.as_ref().is_some_and(|engine| engine.my_id().as_str() == id))
+}
+
+#[test]
+fn a_claimant_that_is_killed_after_any_step_is_gone_on_for() {
+    use crate::core::claim::Step;
+    for step in [Step::Claimed, Step::Chosen, Step::Committed] {
+        let mut world = world(6, QUICK);
+        world.settle();
+        world.kill_container(0);
+        world.wait_for("that step", 10, |world| {
+            world.lease().is_some_and(|lease| lease.failover.is_some_and(|failover| failover.step == step))
+        });
+        let actor = claimant(&world).unwrap();
+        world.kill_daemon(actor);
+        world.wait_for("a successor", 30, |world| world.agree_on(1) || world.agree_on(2));
+        world.start_daemon(actor, SIZE);
+        world.wait_for("the restarted one agrees", 30, |world| world.agree_on(1) || world.agree_on(2));
+        assert_eq!(world.switches(actor), 1.min(world.switches(actor)), "none at its start");
+    }
+}
+
+#[test]
+fn a_claimant_that_sleeps_longer_than_its_claim_does_no_harm() {
+    use crate::core::claim::Step;
+    for step in [Step::Claimed, Step::Chosen, Step::Committed] {
+        let mut world = world(7, QUICK);
+        world.settle();
+        world.kill_container(0);
+        world.wait_for("that step", 10, |world| {
+            world.lease().is_some_and(|lease| lease.failover.is_some_and(|failover| failover.step == step))
+        });
+        let actor = claimant(&world).unwrap();
+        world.daemons[actor].frozen_until = Some(world.now + Duration::from_secs(8));
+        world.run_for(Duration::from_secs(9));
+        world.hold();
+        world.start_container(0, false);
+        world.wait_for("all follow", 60, |world| world.agree_on(1) || world.agree_on(2));
+    }
+}
+
+#[test]
+fn without_the_api_server_no_role_changes() {
+    let mut world = world(8, QUICK);
+    world.settle();
+    world.set_away(true);
+    world.run_for(Duration::from_secs(5));
+    world.kill_container(0);
+    world.run_for(Duration::from_secs(25));
+    world.hold();
+    assert!(world.laws.commands.is_empty(), "{:?}", world.laws.commands);
+    let answer = world.command(0, &["SENTINEL", "CKQUORUM", "g"]).unwrap();
+    assert!(answer.text().unwrap().starts_with("NOQUORUM"), "{answer:?}");
+    let address = world.command(0, &["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "g"]).unwrap();
+    assert_eq!(address.elements().unwrap()[0].text(), Some(world.pods[0].ip.as_str()));
+    world.set_away(false);
+    world.wait_for("a successor", 30, |world| world.agree_on(1) || world.agree_on(2));
+}
+
+#[test]
+fn a_lease_that_is_deleted_is_made_anew_above_all_epochs() {
+    let mut world = world(9, QUICK);
+    world.settle();
+    let before = world.lease().unwrap().epoch();
+    let seen = world.api.delete_lease("v-group-g");
+    world.show(&seen);
+    world.wait_for("the same primary", 30, |world| world.agree_on(0));
+    assert!(world.lease().unwrap().epoch() > before + 999);
+    assert!(world.laws.commands.is_empty(), "{:?}", world.laws.commands);
+}
+
+#[test]
+fn another_ones_edit_of_the_service_is_put_right() {
+    let mut world = world(10, QUICK);
+    world.settle();
+    let mut service = world.api.services["redis"].clone();
+    service.selector.insert("statefulset.kubernetes.io/pod-name".to_owned(), "redis-2".to_owned());
+    let seen = world.api.put_service(service);
+    world.show(&seen);
+    world.wait_for("the Service is put right", 5, |world| world.agree_on(0));
+}
+
+#[test]
+fn all_pods_anew_with_their_data_at_other_addresses() {
+    let mut world = world(11, QUICK);
+    world.settle();
+    for at in 0..3 {
+        world.recreate_pod(at, false);
+    }
+    world.wait_for("a primary", 60, |world| (0..3).any(|at| world.agree_on(at)));
+    assert!(world.pods.iter().all(|pod| pod.redis.as_ref().is_some_and(|redis| redis.data().len() == 3)));
+}
+
+#[test]
+fn an_api_server_in_a_bad_mood_delays_but_breaks_nothing() {
+    for seed in 20..30 {
+        let mut world = world(seed, QUICK);
+        world.moods.refused = 150;
+        world.moods.failed = 150;
+        world.moods.watch_lag = Duration::from_millis(300);
+        world.wait_for("the fleet starts", 120, |world| world.agree_on(0));
+        world.kill_container(0);
+        world.wait_for("a successor", 120, |world| world.agree_on(1) || world.agree_on(2));
+    }
+}
+
+#[test]
+fn a_member_that_ends_hands_over_and_gives_its_lease_back() {
+    let mut world = world(12, QUICK);
+    world.settle();
+    world.kill_container(0);
+    world.wait_for("a claim", 10, |world| world.lease().is_some_and(|lease| lease.holder.is_some()));
+    let actor = claimant(&world).unwrap();
+    let life = (actor, world.daemons[actor].life);
+    world.daemon_takes(life, crate::core::Input::Terminate);
+    let since = world.now;
+    world.wait_for("its end", 3, |world| world.daemons[actor].ended);
+    assert!(world.now.since(since) < Duration::from_secs(2));
+    let lease = world.api.lease(&format!("v-member-vedette-{actor}")).unwrap();
+    assert_eq!(lease.plain.holder, "");
+    world.kill_daemon(actor);
+    world.wait_for("a successor", 10, |world| world.agree_on(1) || world.agree_on(2));
+}
