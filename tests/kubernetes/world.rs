@@ -159,7 +159,19 @@ impl World {
         }
         let lease = self.group_lease().ok_or("there is no group Lease")?;
         let holder = lease.spec.and_then(|spec| spec.holder_identity).unwrap_or_default();
-        if holder.is_empty() { Ok(primary) } else { Err(format!("{holder} holds the group Lease")) }
+        if !holder.is_empty() {
+            return Err(format!("{holder} holds the group Lease"));
+        }
+        let recorded = lease.metadata.annotations.unwrap_or_default();
+        let info =
+            self.kubelet.connect(&primary).and_then(|mut client| client.command(&["INFO", "replication"]));
+        let info = info.map_err(|error| format!("{primary}: {error}"))?.text();
+        let history = info.lines().find_map(|line| line.strip_prefix("master_replid:")).unwrap_or_default();
+        if recorded.values().any(|text| text.contains(history)) {
+            Ok(primary)
+        } else {
+            Err(format!("{primary} is at the history {history}, which is not recorded: {recorded:?}"))
+        }
     }
 
     /// The members that run.
