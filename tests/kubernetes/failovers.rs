@@ -4,7 +4,8 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::DeleteParams;
 use rustix::process::Signal;
 
-use crate::world::World;
+use crate::support::poll;
+use crate::world::{GROUP, World, by_force};
 
 #[test]
 fn the_container_of_the_primary_is_killed() {
@@ -20,6 +21,23 @@ fn the_container_of_the_primary_is_killed() {
     by_sentinel.goes_on();
     world.switched(&switches, 1);
     assert!(world.epoch() > epoch);
+}
+
+#[test]
+fn a_container_that_rises_as_a_primary_is_killed() {
+    let world = World::unguarded(0);
+    let first = world.settled();
+    let writer = world.service_writer();
+    writer.goes_on();
+    let epoch = world.epoch();
+    world.kubelet.signal(&first, Signal::KILL);
+    // It may be primary again, where all have followed what it holds.
+    poll("another epoch", || match world.agreed() {
+        Ok(_) if world.epoch() > epoch => Ok(()),
+        Ok(_) => Err("not yet".to_owned()),
+        Err(error) => Err(error),
+    });
+    writer.goes_on();
 }
 
 #[test]
@@ -42,8 +60,81 @@ fn the_pod_of_the_primary_is_deleted_by_force() {
     let writer = world.service_writer();
     writer.goes_on();
     let switches = world.switches();
-    world.delete::<Pod>(&first, DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() });
+    world.delete::<Pod>(&first, by_force());
     world.settled_without(&first);
     writer.goes_on();
     world.switched(&switches, 1);
+}
+
+#[test]
+fn members_that_are_cut_from_each_other_agree_by_their_leases() {
+    let world = World::new(0);
+    let first = world.settled();
+    let switches = world.switches();
+    let [one, two, three] = World::hosts_of_members();
+    world.network.cut(&[one], &[two, three]);
+    world.network.cut(&[two], &[three]);
+    world.kubelet.kill_and_hold(&first);
+    poll("another primary", || world.leads_to_another_than(&first));
+    world.kubelet.release(&first);
+    world.settled_without(&first);
+    world.switched(&switches, 1);
+}
+
+#[test]
+fn a_member_that_is_cut_from_the_api_server_hears_of_it_later() {
+    let world = World::new(0);
+    let first = world.settled();
+    let switches = world.switches();
+    let address = world.kubelet.address(&first);
+    world.network.cut(&[World::host_of_member(0)], &[World::host_of_api()]);
+    world.kubelet.kill_and_hold(&first);
+    poll("another primary", || world.leads_to_another_than(&first));
+    assert_eq!(world.members[0].primary(GROUP), address, "what it can't know it doesn't tell");
+    world.network.heal();
+    world.kubelet.release(&first);
+    world.settled_without(&first);
+    world.switched(&switches, 1);
+}
+
+#[test]
+fn two_members_that_wake_at_once_make_one_failover() {
+    let mut world = World::new(0);
+    let first = world.settled();
+    let switches = world.switches();
+    for number in 0..2 {
+        world.members[number].process().pause();
+    }
+    world.kubelet.kill_and_hold(&first);
+    for number in 0..2 {
+        world.members[number].process().signal(Signal::CONT);
+    }
+    poll("another primary", || world.leads_to_another_than(&first));
+    world.kubelet.release(&first);
+    world.settled_without(&first);
+    world.switched(&switches, 1);
+}
+
+#[test]
+fn the_claimant_is_asked_to_end() {
+    let mut world = World::new(0);
+    let first = world.settled();
+    let switches = world.switches();
+    let other = world.pods().into_iter().map(|(pod, ..)| pod).find(|pod| *pod != first).unwrap();
+    // Who has the claim waits for it for a while.
+    world.kubelet.pause(&other);
+    world.kubelet.kill_and_hold(&first);
+    let holder = poll("a claim", || world.holder().ok_or("nobody has claimed"));
+    let ids: Vec<String> = world.members.iter().map(|member| member.id()).collect();
+    let claimant = ids.iter().position(|id| holder.starts_with(id.as_str())).expect("a member");
+    let status = world.members[claimant].terminate();
+    assert!(status.success(), "{status}");
+    poll("another primary", || world.leads_to_another_than(&first));
+    world.kubelet.signal(&other, Signal::CONT);
+    world.kubelet.release(&first);
+    world.settled_without(&first);
+    world.switched(&switches, 1);
+    // The one that ended has taken its Lease back; it comes again under the same name.
+    world.members[claimant].start();
+    world.settled();
 }

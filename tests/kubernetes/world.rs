@@ -59,11 +59,13 @@ spec:
       containers:
         - name: redis
           image: redis
-          args: [--appendonly, 'yes']
+          args: [--appendonly, 'yes', --replicaof, 127.0.0.1, '1']
           ports: [{containerPort: 6379}]
           securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
 ";
 
+/// What keeps a data node from serving before it has its role.
+const GUARD: &str = ", --replicaof, 127.0.0.1, '1'";
 /// What makes the Pods' data outlive them.
 const CLAIMS: &str = "
   volumeClaimTemplates:
@@ -84,19 +86,20 @@ pub(crate) struct World {
 impl World {
     /// All of it, settled. `spare` more Pods can come in the place of others.
     pub(crate) fn new(spare: usize) -> Self {
-        let world = Self::prepare(spare, false);
-        world.settled();
-        world
+        Self::prepare(spare, |text| text)
+    }
+
+    /// The same with data nodes that rise as primaries, as those do that nobody has prepared.
+    pub(crate) fn unguarded(spare: usize) -> Self {
+        Self::prepare(spare, |text| text.replace(GUARD, ""))
     }
 
     /// The same with data that outlives the Pods.
     pub(crate) fn with_claims(spare: usize) -> Self {
-        let world = Self::prepare(spare, true);
-        world.settled();
-        world
+        Self::prepare(spare, |text| format!("{}{CLAIMS}", text.trim_end()))
     }
 
-    fn prepare(spare: usize, claims: bool) -> Self {
+    fn prepare(spare: usize, change: impl FnOnce(String) -> String) -> Self {
         let network = Arc::new(Network::new(PODS + 3 + spare));
         let plane = Arc::new(ControlPlane::start(Some(network.host(API))).with_controllers());
         let account = plane.account();
@@ -109,13 +112,14 @@ impl World {
             .collect();
         drop(account);
         let kubelet = Kubelet::start(&plane, &network, PODS, &namespace, &["one", "two", "three"]);
-        let text = if claims { format!("{}{CLAIMS}", REDIS.trim_end()) } else { REDIS.to_owned() };
-        for mut object in manifests::parse(&text) {
+        for mut object in manifests::parse(&change(REDIS.to_owned())) {
             manifests::into_namespace(&mut object, &namespace);
             plane.admin().apply(object);
         }
         members.iter_mut().for_each(Member::launch);
-        Self { members, kubelet, namespace, plane, network }
+        let world = Self { members, kubelet, namespace, plane, network };
+        world.settled();
+        world
     }
 
     /// Waits until Service, members and data nodes agree on a primary; the name of its Pod.
@@ -172,6 +176,21 @@ impl World {
         } else {
             Err(format!("{primary} is at the history {history}, which is not recorded: {recorded:?}"))
         }
+    }
+
+    /// Whether the Service leads to another Pod than that.
+    pub(crate) fn leads_to_another_than(&self, pod: &str) -> Result<(), String> {
+        let selector = self.service().spec.and_then(|spec| spec.selector).unwrap_or_default();
+        match selector.get(POD) {
+            Some(primary) if primary != pod => Ok(()),
+            other => Err(format!("it leads to {other:?}")),
+        }
+    }
+
+    /// Who has claimed the group.
+    pub(crate) fn holder(&self) -> Option<String> {
+        let spec = self.group_lease()?.spec?;
+        spec.holder_identity.filter(|holder| !holder.is_empty())
     }
 
     /// The members that run.
@@ -287,6 +306,11 @@ impl World {
         })
     }
 
+    /// The hosts of the members.
+    pub(crate) const fn hosts_of_members() -> [usize; MEMBERS] {
+        [1, 2, 3]
+    }
+
     /// Number of the host of a member.
     pub(crate) const fn host_of_member(number: usize) -> usize {
         number + 1
@@ -304,6 +328,11 @@ impl World {
     pub(crate) fn admin(&self) -> &Admin {
         self.plane.admin()
     }
+}
+
+/// Without waiting for an end in order.
+pub(crate) fn by_force() -> DeleteParams {
+    DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() }
 }
 
 fn endpoints(admin: &Admin, namespace: &str) -> Result<Vec<String>, kube::Error> {
