@@ -330,6 +330,34 @@ impl World {
     }
 }
 
+impl Drop for World {
+    /// Shows what a test that fails could want to know.
+    fn drop(&mut self) {
+        if !thread::panicking() || self.admin().ready().is_err() {
+            return;
+        }
+        let service = self.service();
+        eprintln!(
+            "--- Service ---\n{:?} {:?}",
+            service.metadata.annotations,
+            service.spec.and_then(|spec| spec.selector)
+        );
+        if let Some(lease) = self.group_lease() {
+            eprintln!("--- group Lease ---\n{:?}\n{:#?}", lease.spec, lease.metadata.annotations);
+        }
+        for (pod, uid, address) in self.pods() {
+            eprintln!("--- {pod} {uid} {address} ---\n{:?}", self.role(&pod));
+        }
+        for member in self.running() {
+            let of_kubernetes = |line: &&str| line.contains("kubernetes") || line.contains("lease_conflicts");
+            let metrics = member.get("/metrics").unwrap_or_default();
+            let metrics: Vec<&str> =
+                metrics.lines().filter(|line| !line.starts_with('#')).filter(of_kubernetes).collect();
+            eprintln!("--- {} ---\n{}", member.name(), metrics.join("\n"));
+        }
+    }
+}
+
 /// Without waiting for an end in order.
 pub(crate) fn by_force() -> DeleteParams {
     DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() }

@@ -151,12 +151,8 @@ impl Member {
         self.get("/ready").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
     }
 
-    /// The metrics.
-    pub(crate) fn metrics(&self) -> String {
-        self.get("/metrics").unwrap()
-    }
-
-    fn get(&self, path: &str) -> io::Result<String> {
+    /// What the admin port answers, with the head.
+    pub(crate) fn get(&self, path: &str) -> io::Result<String> {
         self.host.run(|| {
             let mut stream = TcpStream::connect((self.host.address(), ADMIN))?;
             write!(stream, "GET {path} HTTP/1.1\r\nHost: vedette\r\nConnection: close\r\n\r\n")?;
