@@ -3,12 +3,14 @@
 //! What is a matter of belief or of another part's own count (groups, clients, the process) is not kept twice: it is
 //! read when a scrape asks, from a [`Snapshot`].
 
+mod cluster;
 mod groups;
 mod own;
 mod process;
 
 use prometheus::{Registry, TextEncoder};
 
+pub use cluster::ClusterMetrics;
 pub use own::{CoreMetrics, LinkMetrics, LinkState, LoopMetrics, StoreMetrics};
 
 use crate::core::view::View;
@@ -58,6 +60,14 @@ impl Metrics {
             turns: LoopMetrics::new(&registry)?,
             registry,
         })
+    }
+
+    /// The figures of the coordination by Leases, registered beside these.
+    ///
+    /// # Errors
+    /// If they are there already.
+    pub fn cluster(&self) -> Result<ClusterMetrics, Error> {
+        ClusterMetrics::new(&self.registry)
     }
 
     /// A handle for the thread that serves scrapes.

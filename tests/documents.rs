@@ -43,6 +43,7 @@ fn engine() -> Engine {
 fn shown_metrics() -> BTreeSet<String> {
     let engine = engine();
     let metrics = Metrics::new(prometheus::Registry::new()).unwrap();
+    let _cluster = metrics.cluster().unwrap();
     metrics.core.event("+sdown");
     metrics.core.observe(&Observation::Right { group: "m".into(), right: "client|pause", missing: true });
     let snapshot = Snapshot {
@@ -89,6 +90,9 @@ impl System for Onlooker {
     }
     fn current_dir(&self) -> io::Result<PathBuf> {
         RealSystem.current_dir()
+    }
+    fn variable(&self, _: &str) -> Option<String> {
+        None
     }
 }
 

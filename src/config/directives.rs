@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Identity;
+use super::fleet::FleetLines;
 use crate::core::ids::GroupName;
 use crate::core::input::Secret;
 
@@ -29,6 +30,8 @@ pub struct Directives {
     pub plain_switchover: bool,
     /// `switchover-pause-milliseconds` by group.
     pub switchover_pause: BTreeMap<GroupName, Duration>,
+    /// `coordination` and the lines that belong to it; what they come to is [`super::Config::coordination`].
+    pub fleet: FleetLines,
 }
 
 /// Form of the log's lines.
@@ -57,6 +60,9 @@ impl Directives {
     /// What is wrong with it.
     pub fn set(&mut self, name: &str, words: &[String]) -> Result<(), String> {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        if self.fleet.set(name, &words)? {
+            return Ok(());
+        }
         match (name, words.as_slice()) {
             ("admin", [addr]) => {
                 self.admin = Some(
@@ -98,14 +104,7 @@ impl Directives {
                     })?;
                 self.switchover_pause.insert(GroupName::from(*group), Duration::from_millis(millis));
             }
-            ("coordination", [word]) if word.eq_ignore_ascii_case("peers") => {}
-            ("coordination", [word]) => {
-                return Err(format!("this version coordinates by peers only, not by '{word}'"));
-            }
-            (
-                "admin" | "log-format" | "identity" | "coordination" | "sentinel-pass-file" | "switchover",
-                _,
-            ) => {
+            ("admin" | "log-format" | "identity" | "sentinel-pass-file" | "switchover", _) => {
                 return Err(format!("vedette {name} takes one value"));
             }
             ("fast-down-after-milliseconds" | "switchover-pause-milliseconds", _) => {
@@ -189,7 +188,7 @@ mod tests {
             "admin",
             "log-format xml",
             "identity redis",
-            "coordination kubernetes",
+            "coordination raft",
             "fast-down-after-milliseconds one",
             "fast-down-after-milliseconds one -1",
             "switchover careful",

@@ -2,9 +2,11 @@
 //!
 //! The three are read as one text, in that order; the last setting of a directive wins.
 
+use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use super::directives::Directives;
+use super::fleet::Coordination;
 use super::general::{General, UserLine};
 use super::refusal::{Cause, Refusal};
 use super::sentinel_lines::{self, Queued};
@@ -82,6 +84,8 @@ struct Reader<'a> {
     users: Vec<UserLine>,
     renamed: Vec<(String, String)>,
     own: Directives,
+    /// Where each `vedette` directive stood last: number and text of the line.
+    own_lines: BTreeMap<String, (usize, String)>,
     queue: Vec<Queued>,
     notes: Vec<(Level, String)>,
     dir: PathBuf,
@@ -116,6 +120,7 @@ impl<'a> Reader<'a> {
             users: Vec::new(),
             renamed: Vec::new(),
             own: Directives::default(),
+            own_lines: BTreeMap::new(),
             queue: Vec::new(),
             notes: Vec::new(),
             dir: system.current_dir().unwrap_or_else(|_| PathBuf::from("/")),
@@ -155,26 +160,47 @@ impl<'a> Reader<'a> {
                 message: format!("Can't open the log file: {}", reason(&error)),
             })?;
         }
-        let settings = sentinel_lines::apply(&self.queue, self.system).map_err(|failure| {
+        let mut settings = sentinel_lines::apply(&self.queue, self.system).map_err(|failure| {
             self.notes.extend(failure.note.map(|note| (Level::Warning, note)));
             let line = self.queue.get(failure.index).map(|queued| (queued.line, queued.text.clone()));
             Cause::Statement { line, message: failure.message }
         })?;
-        let Some(path) = path else {
-            return Err(Cause::Logged(
-                "Sentinel needs config file on disk to save state. Exiting...".to_owned(),
-            ));
-        };
-        self.system.writable(&path).map_err(|error| {
-            Cause::Logged(format!(
-                "Sentinel config file {} is not writable: {}. Exiting...",
-                path.display(),
-                reason(&error)
-            ))
-        })?;
+        let mut coordination = self.coordination()?;
+        match (self.state_file(path.as_deref()), &mut coordination) {
+            (Ok(()), _) => {}
+            (Err((_, reason)), Some(coordination)) => {
+                // Several members may be given one file: an id in it would be that of all of them.
+                settings.my_id = None;
+                coordination.unsaved = Some(reason);
+            }
+            (Err((text, _)), None) => return Err(Cause::Logged(text)),
+        }
+        let path = path.unwrap_or_default();
         let identity = self.identity();
         let own = std::mem::take(&mut self.own);
-        Ok(Config { path, general, settings, own, identity })
+        Ok(Config { path, general, settings, own, coordination, identity })
+    }
+
+    /// What the lines about the fleet come to.
+    fn coordination(&self) -> Result<Option<Coordination>, Cause> {
+        self.own.fleet.finish(self.system).map_err(|wrong| Cause::Statement {
+            line: self.own_lines.get(wrong.directive).cloned(),
+            message: wrong.message,
+        })
+    }
+
+    /// Whether the file can hold the daemon's state; if not, Sentinel's words for it, and the reason.
+    fn state_file(&self, path: Option<&Path>) -> Result<(), (String, String)> {
+        let Some(path) = path else {
+            return Err((
+                "Sentinel needs config file on disk to save state. Exiting...".to_owned(),
+                "there is no config file".to_owned(),
+            ));
+        };
+        self.system.writable(path).map_err(|error| {
+            let reason = reason(&error);
+            (format!("Sentinel config file {} is not writable: {reason}. Exiting...", path.display()), reason)
+        })
     }
 
     fn read_file(&self, path: &Path) -> Result<Vec<u8>, Cause> {
@@ -241,7 +267,9 @@ impl<'a> Reader<'a> {
                 self.queue.push(Queued { line: line.number, text: line.shown(), words: values.to_vec() });
             }
             ("vedette", [name, words @ ..]) => {
-                self.own.set(&name.to_ascii_lowercase(), words).map_err(|message| line.refuse(message))?;
+                let name = name.to_ascii_lowercase();
+                self.own.set(&name, words).map_err(|message| line.refuse(message))?;
+                self.own_lines.insert(name, (line.number, line.shown()));
             }
             (name, values) if table::DROPPED.contains(&name) && values.len() == 1 => {}
             (name, values) => {

@@ -4,6 +4,7 @@
 //! merges the present state into the text of the file; [`store`] puts a text on the disk, whole or not at all.
 
 pub mod directives;
+pub mod fleet;
 pub mod general;
 pub mod grammar;
 pub mod identity;
@@ -22,6 +23,7 @@ pub mod values;
 use std::path::PathBuf;
 
 pub use directives::Directives;
+pub use fleet::Coordination;
 pub use general::General;
 pub use identity::Identity;
 pub use load::{Loaded, Sources, load};
@@ -32,7 +34,8 @@ use crate::core::Settings;
 /// Everything that the start-up learns from file, standard input and command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The file that holds the daemon's state: absolute, whatever `dir` says.
+    /// The file that holds the daemon's state: absolute, whatever `dir` says. Empty where none was given, which only
+    /// `coordination kubernetes` allows.
     pub path: PathBuf,
     /// The directives that Sentinel shares with the data nodes.
     pub general: General,
@@ -40,6 +43,8 @@ pub struct Config {
     pub settings: Settings,
     /// The `vedette` lines.
     pub own: Directives,
+    /// `coordination kubernetes`; without it the peers vote.
+    pub coordination: Option<Coordination>,
     /// What the daemon calls itself.
     pub identity: Identity,
 }

@@ -43,6 +43,8 @@ pub trait System {
     /// # Errors
     /// Why it is unknown.
     fn current_dir(&self) -> io::Result<PathBuf>;
+    /// A variable of the environment; none if it isn't set, or is no text.
+    fn variable(&self, name: &str) -> Option<String>;
 }
 
 /// The real one.
@@ -82,5 +84,9 @@ impl System for RealSystem {
 
     fn current_dir(&self) -> io::Result<PathBuf> {
         std::env::current_dir()
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
     }
 }

@@ -46,6 +46,10 @@ impl System for OneFile<'_> {
     fn current_dir(&self) -> io::Result<PathBuf> {
         Ok(self.dir.borrow().clone())
     }
+
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
 }
 
 /// Reads a configuration from a file with that text.

@@ -17,6 +17,11 @@ const CAUSES_LIMIT: usize = 16;
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
+    /// Nothing leads to an API server.
+    #[error(
+        "no way to the Kubernetes API: this is no Pod with a ServiceAccount's token, and KUBECONFIG names no file"
+    )]
+    Nowhere,
     /// A file of the credentials can't be read.
     #[error("can't read {path}: {error}")]
     Read {

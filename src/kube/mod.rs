@@ -7,6 +7,7 @@
 
 mod access;
 mod error;
+mod events;
 mod http;
 mod leases;
 mod objects;
@@ -16,8 +17,9 @@ mod watch;
 
 pub use self::access::Access;
 pub use self::error::{Call, Error, Failure, SetupError, Verb};
+pub use self::events::Events;
 pub use self::leases::Leases;
-pub use self::objects::{Kind, Listed, Objects};
+pub use self::objects::{Kind, Listed, Objects, Reach};
 pub use self::services::{ServiceChange, Services};
 pub use self::source::Source;
 pub use self::watch::{Seen, Watch};

@@ -1,4 +1,4 @@
-//! Reading objects of one kind in one namespace.
+//! Reading objects of one kind, in one namespace where they have one.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -6,26 +6,39 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use ::kube::api::ListParams;
-use ::kube::core::NamespaceResourceScope;
+use ::kube::core::{ClusterResourceScope, NamespaceResourceScope};
 use ::kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
 use super::{Access, Call, Error, Verb, Watch};
 
-/// What this module can read: a kind with a namespace that the types know.
+/// What this module can read: a kind that the types know.
 pub trait Kind:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + 'static
+    Resource<DynamicType = (), Scope: Reach<Self>> + Clone + Debug + DeserializeOwned + Send + 'static
 {
 }
 
 impl<K> Kind for K where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Send
-        + 'static
+    K: Resource<DynamicType = (), Scope: Reach<Self>> + Clone + Debug + DeserializeOwned + Send + 'static
 {
+}
+
+/// Where the objects of a kind are: in a namespace, or in none.
+pub trait Reach<K> {
+    /// The way to them.
+    fn api(client: Client, namespace: &str) -> Api<K>;
+}
+
+impl<K: Resource<DynamicType = (), Scope = Self>> Reach<K> for NamespaceResourceScope {
+    fn api(client: Client, namespace: &str) -> Api<K> {
+        Api::namespaced(client, namespace)
+    }
+}
+
+impl<K: Resource<DynamicType = (), Scope = Self>> Reach<K> for ClusterResourceScope {
+    fn api(client: Client, _: &str) -> Api<K> {
+        Api::all(client)
+    }
 }
 
 /// All objects of a kind at one version.
@@ -37,7 +50,7 @@ pub struct Listed<K> {
     pub version: String,
 }
 
-/// Objects of one kind in one namespace, to be read.
+/// Objects of one kind, to be read.
 #[derive(Clone)]
 pub struct Objects<K> {
     access: Access,
@@ -46,7 +59,7 @@ pub struct Objects<K> {
 }
 
 impl<K: Kind> Objects<K> {
-    /// Those in that namespace.
+    /// Those in that namespace; all, if they are in none.
     pub fn new(access: Access, namespace: &str) -> Self {
         Self { access, namespace: namespace.to_owned(), kind: PhantomData }
     }
@@ -83,7 +96,7 @@ impl<K: Kind> Objects<K> {
     }
 
     fn api(&self, client: Client) -> Api<K> {
-        Api::namespaced(client, &self.namespace)
+        K::Scope::api(client, &self.namespace)
     }
 }
 

@@ -42,6 +42,22 @@ impl Source {
         Self::Cluster { address: format!("https://{host}:{port}"), folder: PathBuf::from(ACCOUNT) }
     }
 
+    /// Where a process finds its own: `KUBECONFIG` names a file, or else it is in a Pod. `variable` looks a variable of the
+    /// environment up.
+    ///
+    /// # Errors
+    /// Neither is there.
+    pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SetupError> {
+        let variable = |name| variable(name).filter(|value| !value.is_empty());
+        if let Some(path) = variable("KUBECONFIG") {
+            return Ok(Self::Kubeconfig(PathBuf::from(path)));
+        }
+        match (variable("KUBERNETES_SERVICE_HOST"), variable("KUBERNETES_SERVICE_PORT")) {
+            (Some(host), Some(port)) => Ok(Self::cluster(&host, &port)),
+            _ => Err(SetupError::Nowhere),
+        }
+    }
+
     /// Reads all of it. Blocks for the time of reading some small files.
     pub(super) async fn read(&self) -> Result<Reading, SetupError> {
         match self {
@@ -129,6 +145,24 @@ mod tests {
     fn an_address_of_the_newer_kind_is_put_in_brackets() {
         assert_eq!(address("10.96.0.1"), "https://10.96.0.1:6443");
         assert_eq!(address("fd00::1"), "https://[fd00::1]:6443");
+    }
+
+    #[test]
+    fn a_kubeconfig_goes_before_the_pods_own_account() {
+        let pod = [("KUBERNETES_SERVICE_HOST", "10.96.0.1"), ("KUBERNETES_SERVICE_PORT", "443")];
+        let found = |variables: &[(&str, &str)]| {
+            Source::from_environment(|name| {
+                variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+            })
+        };
+        assert!(
+            matches!(found(&pod), Ok(Source::Cluster { address, .. }) if address == "https://10.96.0.1:443")
+        );
+        let both = [pod[0], pod[1], ("KUBECONFIG", "/etc/k")];
+        assert!(matches!(found(&both), Ok(Source::Kubeconfig(path)) if path == Path::new("/etc/k")));
+        let empty = [pod[0], pod[1], ("KUBECONFIG", "")];
+        assert!(matches!(found(&empty), Ok(Source::Cluster { .. })));
+        assert!(matches!(found(&pod[..1]), Err(SetupError::Nowhere)));
     }
 
     #[test]

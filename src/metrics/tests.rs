@@ -220,3 +220,40 @@ fn two_registries_do_not_share_figures() {
     Metrics::new(registry.clone()).unwrap();
     assert!(Metrics::new(registry).is_err(), "names are taken once");
 }
+
+#[test]
+fn the_figures_of_a_fleet_are_there_with_a_fleet_only() {
+    use crate::core::cluster::{About, Kind};
+    use crate::kube::{Call, Error, Failure, Verb};
+
+    let metrics = metrics();
+    assert!(!text(&metrics, &snapshot(vec![])).contains("kubernetes"));
+    let cluster = metrics.cluster().unwrap();
+    let error = |verb, failure, code| {
+        let call = Call { verb, resource: "leases".to_owned(), name: "a".to_owned() };
+        Error { call, failure, code, retry_after: None, message: String::new() }
+    };
+    let conflict = error(Verb::Update, Failure::Conflict, Some(409));
+    cluster.lease_written(&About::Member, Duration::from_millis(3), Ok(()));
+    cluster.lease_written(&About::Group("a".to_owned()), Duration::from_millis(3), Err(&conflict));
+    cluster.failed(&conflict);
+    cluster.failed(&error(Verb::Watch, Failure::Unsent, None));
+    cluster.watching(Kind::Lease, true);
+    cluster.age(Duration::from_millis(1500));
+    cluster.event_dropped();
+    let text = text(&metrics, &snapshot(vec![]));
+    for line in [
+        "vedette_lease_write_seconds_count{kind=\"member\"} 1",
+        "vedette_lease_conflicts_total{kind=\"member\"} 0",
+        "vedette_lease_conflicts_total{kind=\"group\"} 1",
+        "vedette_kubernetes_errors_total{code=\"409\",verb=\"update\"} 1",
+        "vedette_kubernetes_errors_total{code=\"none\",verb=\"watch\"} 1",
+        "vedette_kubernetes_watch_open{kind=\"lease\"} 1",
+        "vedette_kubernetes_watch_open{kind=\"pod\"} 0",
+        "vedette_kubernetes_state_age_seconds 1.5",
+        "vedette_kubernetes_events_dropped_total 1",
+    ] {
+        holds(&text, line);
+    }
+    assert!(metrics.cluster().is_err(), "they are there once");
+}

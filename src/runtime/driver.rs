@@ -9,12 +9,13 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::clock::Clock;
-use super::ports::{Core, Front, FrontStats, Journal, Saver};
+use super::ports::{Api, Core, Front, FrontStats, Journal, Saver};
 use super::resolver::Resolver;
 use super::store::Batch;
 use super::timer::Timer;
 use crate::core::action::{Event, Level, Observation};
-use crate::core::ids::{ClientId, SaveNo};
+use crate::core::cluster::{Answer, Answered, Call};
+use crate::core::ids::{CallNo, ClientId, SaveNo};
 use crate::core::{Action, Actions, Input};
 use crate::link::{LinkConfig, Links};
 use crate::metrics::{Metrics, Snapshot};
@@ -37,6 +38,7 @@ pub struct Driver {
     spare: RefCell<Actions>,
     timer: Timer,
     front: OnceCell<Rc<dyn Front>>,
+    api: OnceCell<Rc<dyn Api>>,
     journal: Rc<dyn Journal>,
     saver: Rc<dyn Saver>,
     links: Links,
@@ -47,7 +49,11 @@ pub struct Driver {
     /// The start's own wish to save is still open.
     unsaved_start: Cell<bool>,
     started: Cell<bool>,
+    /// The log has it that the file can't be written.
+    complained: Cell<bool>,
     stop: watch::Sender<bool>,
+    /// The core has nothing left to hand over.
+    ended: watch::Sender<bool>,
     me: Weak<Self>,
 }
 
@@ -86,6 +92,7 @@ impl Driver {
                 spare: RefCell::default(),
                 timer: Timer::default(),
                 front: OnceCell::new(),
+                api: OnceCell::new(),
                 journal: parts.journal,
                 saver: parts.saver,
                 links: Links::new(parts.links, parts.metrics.links.clone(), deliver.clone()),
@@ -95,7 +102,9 @@ impl Driver {
                 metrics: parts.metrics,
                 unsaved_start: Cell::new(false),
                 started: Cell::new(false),
+                complained: Cell::new(false),
                 stop: watch::Sender::new(false),
+                ended: watch::Sender::new(false),
                 me: me.clone(),
             }
         })
@@ -107,11 +116,20 @@ impl Driver {
         let _ = self.front.set(front);
     }
 
+    /// Tell the way to the API server of a fleet; once, and before [`Driver::start`].
+    pub fn join(&self, api: Rc<dyn Api>) {
+        // As with the front, the first one stays.
+        let _ = self.api.set(api);
+    }
+
     /// Begin: the core's first wishes, and the timer. Must be called on a [`tokio::task::LocalSet`].
     pub fn start(&self) {
         let mut actions = Actions::new();
         self.core.borrow_mut().start(self.clock.now(), &mut actions);
-        self.unsaved_start.set(actions.iter().any(|action| matches!(action, Action::Persist { .. })));
+        // A fleet keeps what matters in its Leases, and the file may be read-only.
+        let file_matters = !self.in_fleet();
+        self.unsaved_start
+            .set(file_matters && actions.iter().any(|action| matches!(action, Action::Persist { .. })));
         self.started.set(true);
         // What the start leads to is queued behind it.
         self.handling.set(true);
@@ -147,6 +165,20 @@ impl Driver {
         let mut asked = self.stop.subscribe();
         // The sender lives as long as `self`.
         let _ = asked.wait_for(|&stop| stop).await;
+    }
+
+    /// Whether this is the member of a fleet.
+    #[must_use]
+    pub fn in_fleet(&self) -> bool {
+        self.api.get().is_some()
+    }
+
+    /// Ask the core to hand over what is under way; ends when it has.
+    pub async fn hand_over(&self) {
+        let mut ended = self.ended.subscribe();
+        self.handle(Input::Terminate);
+        // The sender lives as long as `self`.
+        let _ = ended.wait_for(|&ended| ended).await;
     }
 
     /// Whether a write of the file runs or waits.
@@ -196,6 +228,9 @@ impl Driver {
     /// Everything that the admin port shows.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
+        if let Some(api) = self.api.get() {
+            api.scraped();
+        }
         let core = self.core.borrow();
         Snapshot {
             view: core.view(self.clock.now()),
@@ -284,8 +319,19 @@ impl Driver {
             Action::KillScript { job } => self.scripts.kill(job),
             Action::SetLogLevel(level) => self.journal.set_level(level),
             Action::Observe(observation) => self.observe(&observation),
-            Action::Api { .. } | Action::Ended => {}
+            Action::Api { call, request, limit } => self.call(call, request, limit),
+            Action::Ended => drop(self.ended.send_replace(true)),
             Action::Crash => self.crash(),
+        }
+    }
+
+    fn call(&self, call: CallNo, request: Call, limit: Duration) {
+        if let Some(api) = self.api.get() {
+            api.call(call, request, limit);
+        } else {
+            let reason = "there is no API server to call".to_owned();
+            let answer = Answer::Refused { reason, after: None };
+            self.handle(Input::Answered(Answered { call, answer }));
         }
     }
 
@@ -320,6 +366,8 @@ impl Driver {
             self.metrics.store.written(result.is_ok(), self.clock.now().since(began));
             match &result {
                 Ok(()) => self.journal.line(Level::Notice, None, "Sentinel new configuration saved on disk"),
+                // The Leases hold what matters to a fleet: that the file doesn't is said once.
+                Err(_) if self.in_fleet() && self.complained.replace(true) => {}
                 Err(error) => {
                     let text = format!(
                         "WARNING: Sentinel was not able to save the new configuration on disk!!!: {error}"

@@ -49,3 +49,21 @@ impl Saver for FileSaver {
         })
     }
 }
+
+/// Stands in for the file of a fleet's member that has none, or none that it may write.
+pub(super) struct NoFile {
+    reason: String,
+}
+
+impl NoFile {
+    pub(super) const fn new(reason: String) -> Self {
+        Self { reason }
+    }
+}
+
+impl Saver for NoFile {
+    fn save(&self, _: Settings) -> Saving {
+        let reason = self.reason.clone();
+        Box::pin(async move { Err(reason) })
+    }
+}

@@ -1,6 +1,7 @@
 //! The one loop and what surrounds it: clock, chance, timers, saving, names, signals.
 
 pub mod clock;
+pub mod cluster;
 mod core_port;
 mod driver;
 mod file_saver;
@@ -15,7 +16,7 @@ mod store;
 mod timer;
 
 pub use driver::{Driver, Parts};
-pub use ports::{Core, Front, FrontStats, Journal, Saver, Saving};
+pub use ports::{Api, Core, Front, FrontStats, Journal, Saver, Saving};
 pub use run::{Host, StartError, run};
 
 #[cfg(test)]

@@ -2,9 +2,11 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use crate::core::action::{Event, Level};
-use crate::core::ids::{ClientId, GroupName};
+use crate::core::cluster::Call;
+use crate::core::ids::{CallNo, ClientId, GroupName};
 use crate::core::view::View;
 use crate::core::{Actions, Input, Settings, Time};
 use crate::resp::Reply;
@@ -52,6 +54,15 @@ pub struct FrontStats {
     pub rejected: u64,
     /// Calls by command (`ping`, `sentinel|masters`), only names of the command table.
     pub calls: Vec<(String, u64)>,
+}
+
+/// The API server, for a fleet on Kubernetes: [`super::cluster::Cluster`], or a script in tests.
+pub trait Api {
+    /// Make a call. It is answered by [`Input::Answered`] exactly once, at the latest when `limit` is over, and never from
+    /// within this.
+    fn call(&self, call: CallNo, request: Call, limit: Duration);
+    /// A scrape is about to read the metrics: bring those up to date that aren't counted as they happen.
+    fn scraped(&self);
 }
 
 /// The log.

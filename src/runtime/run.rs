@@ -11,9 +11,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::LocalSet;
 
 use super::clock::Clock;
+use super::cluster::{Cluster, Setup};
 use super::driver::{Driver, Parts};
-use super::file_saver::FileSaver;
+use super::file_saver::{FileSaver, NoFile};
 use super::journal::ProcessJournal;
+use super::ports::Saver;
 use super::random;
 use super::secrets::Secrets;
 use crate::admin;
@@ -21,6 +23,7 @@ use crate::config::store::Store;
 use crate::config::{Config, General};
 use crate::core::action::Level;
 use crate::core::{Engine, Node};
+use crate::kube::{Access, SetupError, Source};
 use crate::link::LinkConfig;
 use crate::link::tls::{self, TlsFiles, client_config};
 use crate::metrics::Metrics;
@@ -31,6 +34,9 @@ use crate::telemetry::Telemetry;
 const BLOCKING_THREADS: usize = 16;
 /// How long the end waits for a write of the file that runs.
 const LAST_WRITE: Duration = Duration::from_secs(5);
+
+/// How long the end waits for a fleet's member to hand over what it has under way.
+const HAND_OVER: Duration = Duration::from_secs(2);
 
 /// What surrounds the daemon's life: pid file, process title, supervisor.
 pub trait Host {
@@ -81,6 +87,10 @@ async fn serve(config: Config, log: &Telemetry, host: &dyn Host) -> Result<u8, S
     raise_file_limit();
     let signals = Signals::listen()?;
     let links = link_config(&config.general)?;
+    let access = match &config.coordination {
+        Some(_) => Some(api_access().await.map_err(StartError::new)?),
+        None => None,
+    };
     let bound = Server::bind(ServerConfig::new(&config, random::hex40()))
         .map_err(|error| StartError(error.log_lines()))?;
     for line in bound.warnings() {
@@ -94,21 +104,27 @@ async fn serve(config: Config, log: &Telemetry, host: &dyn Host) -> Result<u8, S
     host.bound();
 
     let level = Rc::new(Cell::new(config.general.loglevel));
-    let saver = Rc::new(FileSaver::new(Store::new(&config), level.clone(), log.clone()));
+    let journal = Rc::new(ProcessJournal::new(log.clone(), level.clone()));
+    let saver = Rc::new(FileSaver::new(Store::new(&config), level, log.clone()));
     let node = Node {
         port: announced_port(&config.general),
         requirepass: config.general.requirepass.clone(),
         fast_down_after: config.own.fast_down_after.clone(),
         plain_switchover: config.own.plain_switchover,
         switchover_pause: config.own.switchover_pause.clone(),
-        fleet: None,
+        fleet: config.coordination.as_ref().map(|coordination| coordination.fleet.clone()),
     };
     let engine =
         Engine::new(config.settings.clone(), node, random::seed(), config.general.loglevel, Clock.now());
+    let unsaved = config.coordination.as_ref().and_then(|coordination| coordination.unsaved.clone());
+    let keeper: Rc<dyn Saver> = match unsaved {
+        Some(reason) => Rc::new(NoFile::new(reason)),
+        None => saver.clone(),
+    };
     let driver = Driver::new(Parts {
         core: Box::new(engine),
-        journal: Rc::new(ProcessJournal::new(log.clone(), level)),
-        saver: saver.clone(),
+        journal: journal.clone(),
+        saver: keeper,
         links,
         metrics: Metrics::new(Registry::new()).map_err(StartError::new)?,
     });
@@ -117,7 +133,31 @@ async fn serve(config: Config, log: &Telemetry, host: &dyn Host) -> Result<u8, S
     driver.attach(Rc::new(server));
     let secrets = Rc::new(Secrets::new(config.own.credential_files.clone()));
     secrets.read_first(&driver);
+    let cluster = match (&config.coordination, access) {
+        (Some(coordination), Some(access)) => {
+            let namespace = coordination.namespace.clone().unwrap_or_else(|| access.namespace());
+            let cluster = Cluster::new(Setup {
+                access,
+                namespace,
+                fleet: coordination.fleet.name.clone(),
+                member: coordination.fleet.member.clone(),
+                journal,
+                metrics: driver.metrics().cluster().map_err(StartError::new)?,
+            });
+            driver.join(cluster.clone());
+            Some(cluster)
+        }
+        (Some(_), None) | (None, _) => None,
+    };
     driver.start();
+    if let Some(cluster) = cluster {
+        let to = Rc::downgrade(&driver);
+        cluster.begin(Rc::new(move |input| {
+            if let Some(driver) = to.upgrade() {
+                driver.handle(input);
+            }
+        }));
+    }
     tokio::task::spawn_local(secrets.clone().watch(Rc::downgrade(&driver)));
     if let Some(admin) = admin {
         admin.serve(&driver).map_err(StartError::new)?;
@@ -125,6 +165,11 @@ async fn serve(config: Config, log: &Telemetry, host: &dyn Host) -> Result<u8, S
     host.ready();
     let relink = || reload_links(&config.general, &driver);
     Ok(live(&driver, &secrets, signals, host, &relink).await)
+}
+
+/// The way to the API server. Nothing is sent yet: one that is away doesn't keep the daemon from starting.
+async fn api_access() -> Result<Access, SetupError> {
+    Access::new(Source::from_environment(|name| std::env::var(name).ok())?).await
 }
 
 /// Serve until the end is asked for, then end; the exit status. `relink` re-reads the certificates of links.
@@ -156,6 +201,16 @@ async fn live(
     let line = |level, text: &str| driver.journal().line(level, None, text);
     line(Level::Notice, "User requested shutdown...");
     host.stopping();
+    if driver.in_fleet() {
+        // Clients are still answered: what is handed over is told to them as well.
+        tokio::select! {
+            _ = tokio::time::timeout(HAND_OVER, driver.hand_over()) => {}
+            _ = signals.interrupt.recv() => {
+                driver.journal().signal("You insist... exiting now.");
+                return 1;
+            }
+        }
+    }
     driver.close_front();
     tokio::select! {
         () = last_write(driver) => {}

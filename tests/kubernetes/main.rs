@@ -9,9 +9,12 @@ mod k8s;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod failovers;
 mod leases;
 mod outage;
 mod pods;
 mod rights;
 mod services;
+mod shell;
 mod sick;
+mod world;

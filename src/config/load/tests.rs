@@ -11,6 +11,7 @@ struct Fake {
     files: BTreeMap<PathBuf, Vec<u8>>,
     stdin: &'static str,
     read_only: bool,
+    variables: BTreeMap<&'static str, &'static str>,
     dir: RefCell<PathBuf>,
 }
 
@@ -59,6 +60,10 @@ impl System for Fake {
 
     fn current_dir(&self) -> io::Result<PathBuf> {
         Ok(self.dir.borrow().clone())
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        self.variables.get(name).map(|&value| value.to_owned())
     }
 }
 
@@ -341,4 +346,110 @@ fn the_identity_of_the_file_wins() {
     assert_eq!(config("").identity, Identity::Redis70);
     assert_eq!(config("vedette identity valkey-8.0\n").identity, Identity::Valkey80);
     assert_eq!(refused("vedette identity valkey-8.0\nnosuch 1\n").identity, Identity::Valkey80);
+}
+
+const FLEET: &str =
+    "vedette coordination kubernetes\nvedette fleet f\nvedette member vedette-0\nvedette fleet-size 3\n";
+
+#[test]
+fn the_lines_about_the_fleet_come_to_what_the_core_needs() {
+    let text = format!(
+        "{FLEET}vedette namespace db\nvedette observe yes\nvedette cold-start-wait-milliseconds 500\n\
+         vedette pods a app=redis,example.org/shard=1 6380\nvedette service a redis redis-replicas\n"
+    );
+    let coordination = config(&text).coordination.unwrap();
+    assert_eq!((coordination.namespace.as_deref(), coordination.unsaved), (Some("db"), None));
+    let fleet = coordination.fleet;
+    assert_eq!((fleet.name.as_str(), fleet.member.as_str(), fleet.size), ("f", "vedette-0", 3));
+    assert!(fleet.observe);
+    assert_eq!(fleet.cold_start_wait.as_millis(), 500);
+    let (group, pods) = fleet.pods.first_key_value().unwrap();
+    let labels: Vec<_> = pods.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    assert_eq!(
+        (group.as_str(), labels, pods.port),
+        ("a", vec![("app", "redis"), ("example.org/shard", "1")], Some(6380))
+    );
+    let (group, routes) = fleet.services.first_key_value().unwrap();
+    assert_eq!(
+        (group.as_str(), routes.primary.as_str(), routes.replicas.as_deref()),
+        ("a", "redis", Some("redis-replicas"))
+    );
+    assert_eq!(config("vedette coordination peers\n").coordination, None);
+}
+
+#[test]
+fn the_environment_says_what_the_lines_do_not() {
+    let variables = [("VEDETTE_FLEET", "f"), ("POD_NAMESPACE", "db"), ("POD_NAME", "vedette-2")];
+    let lines = "vedette coordination kubernetes\nvedette fleet-size 5\n";
+    let system = Fake { variables: variables.into(), ..fake(lines) };
+    let coordination = load(&sources(""), &system).unwrap().config.coordination.unwrap();
+    let fleet = &coordination.fleet;
+    assert_eq!((fleet.name.as_str(), fleet.member.as_str(), fleet.size), ("f", "vedette-2", 5));
+    assert_eq!(coordination.namespace.as_deref(), Some("db"));
+    assert!(!fleet.observe);
+    assert_eq!(fleet.cold_start_wait.as_secs(), 30);
+
+    // What is written down counts for more.
+    let config = load(&sources("vedette fleet g\n"), &system).unwrap().config;
+    assert_eq!(config.coordination.unwrap().fleet.name, "g");
+
+    let wrong = Fake { variables: [("POD_NAME", "a"), ("VEDETTE_FLEET", "F F")].into(), ..fake(lines) };
+    let (line, _, message) = statement(&load(&sources(""), &wrong).unwrap_err());
+    assert_eq!(line, 1);
+    assert!(message.starts_with("VEDETTE_FLEET in the environment must be"), "{message}");
+    assert!(message.ends_with("not 'F F'"), "{message}");
+}
+
+#[test]
+fn lines_that_do_not_go_together_are_refused() {
+    let refused = |text: &str| {
+        let (line, _, message) = statement(&refused(text));
+        (line, message)
+    };
+    let lacks = "vedette coordination kubernetes needs 'vedette ";
+    for (text, line, message) in [
+        ("port 1\nvedette fleet f\n", 2, "vedette fleet needs 'vedette coordination kubernetes'"),
+        ("vedette observe no\n", 1, "vedette observe needs 'vedette coordination kubernetes'"),
+        (
+            "vedette coordination kubernetes\nvedette coordination peers\nvedette pods a b=c\n",
+            3,
+            "vedette pods needs 'vedette coordination kubernetes'",
+        ),
+        (
+            "\nvedette coordination kubernetes\n",
+            2,
+            &format!("{lacks}fleet', or VEDETTE_FLEET in the environment"),
+        ),
+        (
+            "vedette coordination kubernetes\nvedette fleet f\n",
+            1,
+            &format!("{lacks}member', or POD_NAME in the environment"),
+        ),
+        (
+            "vedette member a\nvedette coordination kubernetes\nvedette fleet f\n",
+            2,
+            &format!("{lacks}fleet-size'"),
+        ),
+    ] {
+        assert_eq!(refused(text), (line, message.to_owned()), "{text}");
+    }
+}
+
+#[test]
+fn a_fleet_needs_no_file_that_it_can_write() {
+    let id = "a".repeat(40);
+    let text = format!("{FLEET}sentinel myid {id}\n{GROUP}");
+    let kept = config(&text);
+    assert_eq!(kept.settings.my_id, Some(RunId::from(id.as_str())));
+    assert_eq!(kept.coordination.unwrap().unsaved, None);
+
+    let read_only = Fake { read_only: true, ..fake(&text) };
+    let config = load(&sources(""), &read_only).unwrap().config;
+    assert_eq!(config.settings.my_id, None, "the file may be that of all members");
+    assert_eq!(config.settings.groups.len(), 1);
+    assert_eq!(config.coordination.unwrap().unsaved.as_deref(), Some("Permission denied"));
+
+    let config = load(&Sources { file: None, ..sources(FLEET) }, &fake("")).unwrap().config;
+    assert_eq!(config.path, PathBuf::new());
+    assert_eq!(config.coordination.unwrap().unsaved.as_deref(), Some("there is no config file"));
 }

@@ -46,6 +46,10 @@ impl System for Still {
     fn current_dir(&self) -> io::Result<PathBuf> {
         Ok(PathBuf::from("/data"))
     }
+
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
 }
 
 fn read(folder: &Path, text: &[u8], options: &str) -> Config {

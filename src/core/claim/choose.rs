@@ -68,6 +68,38 @@ pub(super) fn successor(
     instance(&uid, gates.standing(&uid)?, nodes)
 }
 
+/// Whether anybody that answered is of the recorded history.
+pub(super) fn has_heirs(gates: &Gates, lease: &GroupLease) -> bool {
+    gates.open_ones().any(|(_, standing)| of_history(standing, lease.primary.as_ref()))
+}
+
+/// Where nobody that answered is of the recorded history: data nodes forget theirs when they restart, and who followed a
+/// primary that restarted took over its new one. The recorded primary's Pod, by its name if it was made anew, unless it is
+/// behind another of the same history; else the best of the others. Nobody without data, unless `all` were heard and nobody
+/// has any.
+pub(super) fn restarted(
+    gates: &Gates,
+    nodes: &BTreeMap<PodUid, Listed>,
+    lease: &GroupLease,
+    all: bool,
+) -> Option<Instance> {
+    let recorded = &lease.primary.as_ref()?.instance;
+    let data = gates.open_ones().any(|(_, standing)| !standing.empty);
+    let behind = |standing: &Standing| {
+        gates.open_ones().any(|(_, other)| {
+            other.replication_id == standing.replication_id && other.offset > standing.offset
+        })
+    };
+    let fit = gates.open_ones().filter(|(_, standing)| !standing.busy && (!standing.empty || (all && !data)));
+    let (uid, standing) = fit.min_by_key(|(uid, standing)| {
+        let pod = nodes.get(*uid).map(|node| node.pod.as_str()).unwrap_or_default();
+        let same = *uid == &recorded.uid || pod == recorded.pod;
+        let followed = standing.role == Role::Primary;
+        (!(same && !behind(standing)), !followed, Reverse(standing.offset), pod.len(), pod)
+    })?;
+    instance(uid, standing, nodes)
+}
+
 /// Without a Lease: the only primary; of several the one that was committed last as far as is remembered, or the one whose
 /// history goes on from all others'; without any the one with most data.
 pub(super) fn primary(
@@ -92,7 +124,13 @@ pub(super) fn primary(
             let contains_all = several().find(|(uid, standing)| {
                 several().all(|(other, there)| other == uid || standing.earlier_id == there.replication_id)
             });
-            match committed.or(contains_all) {
+            // Where nobody holds anything nothing can be lost: the first Pod, which all members come to alike.
+            let first = || {
+                several()
+                    .filter(|_| !data)
+                    .min_by_key(|(uid, _)| nodes.get(*uid).map(|node| (node.pod.len(), node.pod.as_str())))
+            };
+            match committed.or(contains_all).or_else(first) {
                 Some(one) => Some(*one),
                 None => return Found::Diverged,
             }

@@ -338,6 +338,76 @@ fn two_primaries_with_data_of_their_own_are_not_touched() {
     assert_eq!(log, ["put claimed 0", "diverged"]);
 }
 
+/// The primary's process restarted with its data, and c followed it before anybody claimed; so did b, if asked for.
+fn restarted_and_followed(world: &mut World, b_too: bool) {
+    let anew = |run_id: &str, of: Option<&str>, offset| Standing {
+        replication_id: "anew".to_owned(),
+        ..standing(run_id, of, offset)
+    };
+    world.nodes.insert(PodUid::from("a"), anew("a2", None, 3));
+    world.nodes.insert(PodUid::from("c"), anew("c1", Some("a:6379"), 3));
+    if b_too {
+        world.nodes.insert(PodUid::from("b"), anew("b1", Some("a:6379"), 2));
+    }
+}
+
+#[test]
+fn a_primary_that_restarted_is_one_again_only_if_all_have_followed_it() {
+    for (b_too, pod, run_id) in [(true, "a", "a2"), (false, "b", "b1")] {
+        let mut world = World::new();
+        restarted_and_followed(&mut world, b_too);
+        let mut member = world.member("m");
+        let gathered = world.gathered();
+        world.tell(&mut member, gathered);
+        let primary = world.lease().primary.clone().unwrap();
+        assert_eq!((primary.instance.pod.as_str(), primary.instance.run_id.as_str()), (pod, run_id));
+        assert_eq!(primary.epoch, 8);
+        assert_eq!(world.lease().holder, None);
+    }
+}
+
+#[test]
+fn those_that_are_missing_are_waited_for_where_nobody_is_of_the_recorded_history() {
+    let mut world = World::new();
+    restarted_and_followed(&mut world, true);
+    world.down.push("b");
+    let mut member = world.member("m");
+    let gathered = world.gathered();
+    world.tell(&mut member, gathered);
+    assert!(world.lease().holder.is_some());
+    assert_eq!(world.lease().epoch(), 7);
+    for millis in (0..=31_000).step_by(500) {
+        world.now = Time::from_millis(millis);
+        world.tell(&mut member, Fact::Tick);
+        if millis < 30_000 {
+            assert_eq!(world.lease().epoch(), 7, "{millis}");
+        }
+    }
+    assert_eq!(
+        (world.lease().epoch(), world.lease().primary.as_ref().unwrap().instance.pod.as_str()),
+        (8, "a")
+    );
+}
+
+#[test]
+fn of_primaries_without_any_data_the_first_pod_is_taken() {
+    let mut world = World::new();
+    world.lease = None;
+    for node in ["a", "b", "c"] {
+        let history = format!("{node}s own");
+        let fresh =
+            Standing { replication_id: history, empty: true, ..standing(&format!("{node}1"), None, 0) };
+        world.nodes.insert(PodUid::from(node), fresh);
+    }
+    let mut member = world.member("m");
+    world.now = Time::from_millis(5000);
+    world.tell(&mut member, Fact::Tick);
+    assert_eq!(world.lease().primary.as_ref().unwrap().instance, instance("a"));
+    for node in ["b", "c"] {
+        assert_eq!(world.nodes[node].role, Role::Replica { of: "a:6379".to_owned() });
+    }
+}
+
 #[test]
 fn a_later_epoch_on_the_service_is_left_alone() {
     let mut world = World::new();

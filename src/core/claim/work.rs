@@ -73,8 +73,17 @@ impl Claimant {
             let again = failover.candidate.as_ref().filter(|candidate| self.can_serve(hold, candidate));
             let successor =
                 || choose::successor(&hold.gates, &self.nodes, &hold.lease, failover.from.as_ref());
-            match again.cloned().or_else(successor) {
+            let heirless = !choose::has_heirs(&hold.gates, &hold.lease);
+            let all = self.all_heard(hold) && self.nodes.len() > hold.lease.replicas.allowed.len();
+            let waited = now >= hold.claimed_at + self.config.cold_start_wait;
+            let restarted = || {
+                let may = heirless && (all || waited);
+                may.then(|| choose::restarted(&hold.gates, &self.nodes, &hold.lease, all)).flatten()
+            };
+            match again.cloned().or_else(successor).or_else(restarted) {
                 Some(one) => one,
+                // Those that are missing may be of that history.
+                None if heirless && !all && !waited && hold.gates.open_ones().next().is_some() => return,
                 // Nobody can be promoted. Undone it is only if nobody was, or may yet be.
                 None if self.tried_stand_back(hold, failover) => {
                     return self.close(Outcome::Undone, now, out);

@@ -1,3 +1,5 @@
+mod fleet;
+
 use std::net::IpAddr;
 
 use prometheus::Registry;

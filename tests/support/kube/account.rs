@@ -10,7 +10,7 @@ use kube::api::{DeleteParams, PostParams};
 use tempfile::TempDir;
 
 use super::admin::kubeconfig;
-use super::{Cluster, manifests};
+use super::{Admin, Cluster, manifests};
 
 /// The manifests of the rights, as they are shipped.
 const MANIFESTS: [&str; 3] = [
@@ -50,6 +50,11 @@ impl<'a> Account<'a> {
     /// Its namespace.
     pub(crate) fn namespace(&self) -> &str {
         &self.namespace
+    }
+
+    /// Who may do everything there.
+    pub(crate) const fn admin(&self) -> &Admin {
+        self.cluster.admin()
     }
 
     /// `https://HOST:PORT` of the API server.

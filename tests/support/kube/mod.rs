@@ -12,6 +12,7 @@ pub(crate) mod gate;
 pub(crate) mod keys;
 pub(crate) mod kubelet;
 pub(crate) mod manifests;
+pub(crate) mod member;
 mod pod;
 
 pub(crate) use account::Account;
@@ -19,3 +20,4 @@ pub(crate) use admin::Admin;
 pub(crate) use cluster::{Cluster, Shared};
 pub(crate) use control_plane::ControlPlane;
 pub(crate) use kubelet::Kubelet;
+pub(crate) use member::Member;

@@ -1,0 +1,138 @@
+//! Watches, kept open for ever, and told to the core.
+
+use std::rc::Rc;
+
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{Node, Pod, Service};
+
+use super::Cluster;
+use super::memory::Memory;
+use super::translate::Told;
+use crate::core::Input;
+use crate::core::action::Level;
+use crate::core::cluster::{Kind, Object, Seen};
+use crate::kube::{self, Error, Objects};
+use crate::runtime::clock::Clock;
+
+/// A kind that is watched, and what the shell itself wants to know of it.
+pub(super) trait Watched: Told {
+    /// Takes note.
+    fn note(seen: &kube::Seen<Self>, memory: &mut Memory);
+}
+
+/// Tells what the watch of a kind shows, until the process ends.
+pub(super) async fn follow<K: Watched>(cluster: Rc<Cluster>, selector: String) {
+    let objects = Objects::<K>::new(cluster.setup.access.clone(), &cluster.setup.namespace);
+    let mut watch = objects.watch(&selector);
+    // What the core was told last; nothing yet.
+    let mut open = None;
+    loop {
+        let seen = watch.next().await;
+        K::note(&seen, &mut cluster.memory.borrow_mut());
+        if K::KIND == Kind::Lease && !matches!(seen, kube::Seen::Lost(_)) {
+            cluster.heard.set(Some(Clock.now()));
+        }
+        let told = match seen {
+            kube::Seen::All(all) => Seen::All(K::KIND, all.into_iter().map(Told::tell).collect()),
+            kube::Seen::Changed(one) => Seen::Changed(one.tell()),
+            kube::Seen::Removed(one) => Seen::Removed(K::KIND, name(one.tell())),
+            kube::Seen::Open => {
+                if open == Some(false) {
+                    cluster.log(Level::Notice, &format!("the {} are in sight again", words::<K>()));
+                }
+                open = Some(true);
+                cluster.metrics().watching(K::KIND, true);
+                Seen::Watching(K::KIND, true)
+            }
+            kube::Seen::Lost(error) => {
+                cluster.metrics().failed(&error);
+                cluster.metrics().watching(K::KIND, false);
+                if error.code == Some(401) {
+                    cluster.refused.notify_one();
+                }
+                let off = K::KIND == Kind::Node && error.code == Some(403);
+                if open.replace(false) != Some(false) {
+                    complain::<K>(&cluster, &error, off);
+                    cluster.tell(Input::Seen(Seen::Watching(K::KIND, false)));
+                }
+                if off {
+                    return;
+                }
+                continue;
+            }
+        };
+        cluster.tell(Input::Seen(told));
+    }
+}
+
+fn complain<K: Watched>(cluster: &Cluster, error: &Error, off: bool) {
+    if off {
+        let text = "without the right to watch nodes neither a cordoned node nor one that is out of service is noticed";
+        cluster.log(Level::Notice, text);
+    } else {
+        cluster.log(Level::Warning, &format!("lost sight of the {}: {error}", words::<K>()));
+    }
+}
+
+const fn words<K: Watched>() -> &'static str {
+    match K::KIND {
+        Kind::Lease => "fleet's Leases",
+        Kind::Pod => "Pods",
+        Kind::Service => "Services",
+        Kind::Node => "Nodes",
+    }
+}
+
+fn name(object: Object) -> String {
+    match object {
+        Object::Lease(lease) => lease.name,
+        Object::Pod(pod) => pod.name,
+        Object::Service(service) => service.name,
+        Object::Node(node) => node.name,
+    }
+}
+
+impl Watched for Lease {
+    fn note(seen: &kube::Seen<Self>, memory: &mut Memory) {
+        match seen {
+            kube::Seen::All(all) => memory.replace(all),
+            kube::Seen::Changed(lease) => memory.keep(lease),
+            kube::Seen::Removed(lease) => memory.forget(lease.metadata.name.as_deref().unwrap_or_default()),
+            kube::Seen::Open | kube::Seen::Lost(_) => {}
+        }
+    }
+}
+
+impl Watched for Pod {
+    fn note(seen: &kube::Seen<Self>, memory: &mut Memory) {
+        match seen {
+            kube::Seen::All(all) => {
+                memory.own_pod_gone(None);
+                all.iter().for_each(|pod| memory.pod(&pod.metadata));
+            }
+            kube::Seen::Changed(pod) => memory.pod(&pod.metadata),
+            kube::Seen::Removed(pod) => memory.own_pod_gone(pod.metadata.uid.as_deref()),
+            kube::Seen::Open | kube::Seen::Lost(_) => {}
+        }
+    }
+}
+
+impl Watched for Service {
+    fn note(seen: &kube::Seen<Self>, memory: &mut Memory) {
+        match seen {
+            kube::Seen::All(all) => {
+                memory.forget_services();
+                all.iter().for_each(|service| memory.service(&service.metadata));
+            }
+            kube::Seen::Changed(service) => memory.service(&service.metadata),
+            kube::Seen::Removed(service) => {
+                memory.forget_service(service.metadata.name.as_deref().unwrap_or_default());
+            }
+            kube::Seen::Open | kube::Seen::Lost(_) => {}
+        }
+    }
+}
+
+impl Watched for Node {
+    fn note(_: &kube::Seen<Self>, _: &mut Memory) {}
+}

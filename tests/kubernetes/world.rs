@@ -1,0 +1,362 @@
+//! A Redis StatefulSet behind a Service, and three vedettes that watch it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::Api;
+use kube::api::{DeleteParams, ListParams};
+
+use crate::k8s::container::PORT;
+use crate::k8s::member::FLEET;
+use crate::k8s::{Admin, ControlPlane, Kubelet, Member, manifests};
+use crate::support::{Client, Host, Network, Value, eventually, poll};
+
+/// The group's name.
+pub(crate) const GROUP: &str = "mymaster";
+/// The Service, and the StatefulSet.
+pub(crate) const SERVICE: &str = "redis";
+/// The label of the selector that leads to one Pod.
+pub(crate) const POD: &str = "statefulset.kubernetes.io/pod-name";
+/// The annotation with the epoch.
+pub(crate) const EPOCH: &str = "vedette.dev/epoch";
+
+/// Hosts: the API server's, the members', a client's; the others are the Pods'.
+const API: usize = 0;
+const MEMBERS: usize = 3;
+const CLIENT: usize = MEMBERS + 1;
+const PODS: usize = CLIENT + 1;
+
+const REDIS: &str = "
+apiVersion: v1
+kind: Service
+metadata:
+  name: redis
+  labels: {vedette.dev/group: mymaster}
+  annotations: {vedette.dev/quorum: '2', vedette.dev/down-after-milliseconds: '1000'}
+spec:
+  selector: {app: redis}
+  ports: [{port: 6379}]
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: redis}
+spec:
+  serviceName: redis
+  replicas: 3
+  podManagementPolicy: Parallel
+  selector: {matchLabels: {app: redis}}
+  template:
+    metadata: {labels: {app: redis}}
+    spec:
+      terminationGracePeriodSeconds: 5
+      securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
+      containers:
+        - name: redis
+          image: redis
+          args: [--appendonly, 'yes']
+          ports: [{containerPort: 6379}]
+          securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+";
+
+/// What makes the Pods' data outlive them.
+const CLAIMS: &str = "
+  volumeClaimTemplates:
+    - metadata: {name: data}
+      spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}
+";
+
+/// See the module.
+pub(crate) struct World {
+    // In the order in which they end.
+    pub(crate) members: Vec<Member>,
+    pub(crate) kubelet: Kubelet,
+    pub(crate) namespace: String,
+    pub(crate) plane: Arc<ControlPlane>,
+    pub(crate) network: Arc<Network>,
+}
+
+impl World {
+    /// All of it, settled. `spare` more Pods can come in the place of others.
+    pub(crate) fn new(spare: usize) -> Self {
+        let world = Self::prepare(spare, false);
+        world.settled();
+        world
+    }
+
+    /// The same with data that outlives the Pods.
+    pub(crate) fn with_claims(spare: usize) -> Self {
+        let world = Self::prepare(spare, true);
+        world.settled();
+        world
+    }
+
+    fn prepare(spare: usize, claims: bool) -> Self {
+        let network = Arc::new(Network::new(PODS + 3 + spare));
+        let plane = Arc::new(ControlPlane::start(Some(network.host(API))).with_controllers());
+        let account = plane.account();
+        let namespace = account.namespace().to_owned();
+        let mut members: Vec<Member> = (0..MEMBERS)
+            .map(|number| {
+                let host = network.host(number + 1);
+                Member::new(&account, &format!("vedette-{number}"), host, MEMBERS, &[])
+            })
+            .collect();
+        drop(account);
+        let kubelet = Kubelet::start(&plane, &network, PODS, &namespace, &["one", "two", "three"]);
+        let text = if claims { format!("{}{CLAIMS}", REDIS.trim_end()) } else { REDIS.to_owned() };
+        for mut object in manifests::parse(&text) {
+            manifests::into_namespace(&mut object, &namespace);
+            plane.admin().apply(object);
+        }
+        members.iter_mut().for_each(Member::launch);
+        Self { members, kubelet, namespace, plane, network }
+    }
+
+    /// Waits until Service, members and data nodes agree on a primary; the name of its Pod.
+    #[track_caller]
+    pub(crate) fn settled(&self) -> String {
+        poll("all agree on a primary", || self.agreed())
+    }
+
+    /// The same, on another one.
+    #[track_caller]
+    pub(crate) fn settled_without(&self, pod: &str) -> String {
+        poll(&format!("all agree on a primary that is not {pod}"), || match self.agreed() {
+            Ok(primary) if primary == pod => Err(format!("it is {pod}")),
+            other => other,
+        })
+    }
+
+    /// The Pod of the primary on which all agree, or what is not so yet.
+    pub(crate) fn agreed(&self) -> Result<String, String> {
+        let service = self.service();
+        let selector = service.spec.and_then(|spec| spec.selector).unwrap_or_default();
+        let primary = selector.get(POD).ok_or("the Service leads to no one Pod")?.clone();
+        let address = self.kubelet.address(&primary).ok_or_else(|| format!("{primary} is no Pod"))?;
+        let endpoints = self.endpoints();
+        if endpoints != [address.clone()] {
+            return Err(format!("the Service leads to {endpoints:?}, not to {address}"));
+        }
+        for member in self.running() {
+            let told = member.primary(GROUP);
+            if told.as_ref() != Some(&address) {
+                return Err(format!("{} names {told:?}, not {address}", member.name()));
+            }
+        }
+        for (pod, ..) in self.pods() {
+            let role = self.role(&pod)?;
+            let wanted =
+                if pod == primary { "master".to_owned() } else { format!("slave of {address} connected") };
+            if role != wanted {
+                return Err(format!("{pod} is {role}, not {wanted}"));
+            }
+        }
+        let lease = self.group_lease().ok_or("there is no group Lease")?;
+        let holder = lease.spec.and_then(|spec| spec.holder_identity).unwrap_or_default();
+        if holder.is_empty() { Ok(primary) } else { Err(format!("{holder} holds the group Lease")) }
+    }
+
+    /// The members that run.
+    pub(crate) fn running(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|member| member.running())
+    }
+
+    /// Names, uids and addresses of the Pods, of those that have an address.
+    pub(crate) fn pods(&self) -> Vec<(String, String, String)> {
+        let namespace = self.namespace.clone();
+        let pods = self.admin().run(|client| async move {
+            Api::<Pod>::namespaced(client, &namespace).list(&ListParams::default()).await.unwrap()
+        });
+        let parts = |pod: Pod| {
+            let address = pod.status?.pod_ip?;
+            Some((pod.metadata.name?, pod.metadata.uid?, address))
+        };
+        pods.items.into_iter().filter_map(parts).collect()
+    }
+
+    /// The role of the Redis in a Pod: `master`, or `slave of ADDRESS STATE`.
+    pub(crate) fn role(&self, pod: &str) -> Result<String, String> {
+        let reply = self.kubelet.connect(pod).and_then(|mut client| client.command(&["ROLE"]));
+        match reply {
+            Ok(Value::Array(items)) if items[0].text() == "slave" => {
+                Ok(format!("slave of {} {}", items[1].text(), items[3].text()))
+            }
+            Ok(Value::Array(items)) => Ok(items[0].text()),
+            other => Err(format!("{pod}: {other:?}")),
+        }
+    }
+
+    /// The Service.
+    pub(crate) fn service(&self) -> Service {
+        let namespace = self.namespace.clone();
+        self.admin()
+            .run(|client| async move { Api::namespaced(client, &namespace).get(SERVICE).await.unwrap() })
+    }
+
+    /// The epoch on the Service.
+    pub(crate) fn epoch(&self) -> u64 {
+        let annotations = self.service().metadata.annotations.unwrap_or_default();
+        annotations.get(EPOCH).map_or(0, |text| text.parse().unwrap())
+    }
+
+    /// The group's Lease.
+    pub(crate) fn group_lease(&self) -> Option<Lease> {
+        let namespace = self.namespace.clone();
+        let name = format!("{FLEET}-group-{GROUP}");
+        self.admin()
+            .run(|client| async move { Api::namespaced(client, &namespace).get_opt(&name).await.unwrap() })
+    }
+
+    /// Deletes an object of the namespace.
+    pub(crate) fn delete<K>(&self, name: &str, params: DeleteParams)
+    where
+        K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
+        K: Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + 'static,
+    {
+        let (namespace, name) = (self.namespace.clone(), name.to_owned());
+        self.admin().run(|client| async move {
+            Api::<K>::namespaced(client, &namespace).delete(&name, &params).await.unwrap();
+        });
+    }
+
+    /// Addresses that the Service leads to.
+    pub(crate) fn endpoints(&self) -> Vec<String> {
+        endpoints(self.admin(), &self.namespace).unwrap()
+    }
+
+    /// Which members acknowledge how many switches.
+    pub(crate) fn switches(&self) -> BTreeMap<String, usize> {
+        self.members
+            .iter()
+            .map(|member| (member.name().to_owned(), member.lines("+switch-master").len()))
+            .collect()
+    }
+
+    /// Waits until every running member has told so many switches more than `before`; more are a mistake.
+    #[track_caller]
+    pub(crate) fn switched(&self, before: &BTreeMap<String, usize>, times: usize) {
+        for member in self.running() {
+            let wanted = before[member.name()] + times;
+            eventually("a member tells of the switch", || member.lines("+switch-master").len() >= wanted);
+            let lines = member.lines("+switch-master");
+            assert_eq!(lines.len(), wanted, "{}: {lines:?}", member.name());
+        }
+    }
+
+    /// A client of the Service, which keeps the last address while the API server can't be asked, as kube-proxy does.
+    pub(crate) fn service_writer(&self) -> Writer {
+        let (plane, namespace) = (Arc::clone(&self.plane), self.namespace.clone());
+        let mut last = None;
+        Writer::start(self.client(), "through-service", move || {
+            if let Ok(found) = endpoints(plane.admin(), &namespace) {
+                last = found.into_iter().next();
+            }
+            last.clone()
+        })
+    }
+
+    /// A client that asks the members.
+    pub(crate) fn sentinel_writer(&self) -> Writer {
+        let members: Vec<String> = self.members.iter().map(|member| member.address().to_owned()).collect();
+        Writer::start(self.client(), "through-sentinel", move || {
+            members.iter().find_map(|member| {
+                let mut client = Client::connect(member, crate::k8s::member::PORT).ok()?;
+                match client.command(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", GROUP]) {
+                    Ok(Value::Array(items)) => Some(items[0].text()),
+                    Ok(_) | Err(_) => None,
+                }
+            })
+        })
+    }
+
+    /// Number of the host of a member.
+    pub(crate) const fn host_of_member(number: usize) -> usize {
+        number + 1
+    }
+
+    /// Number of the API server's host.
+    pub(crate) const fn host_of_api() -> usize {
+        API
+    }
+
+    fn client(&self) -> Host {
+        self.network.host(CLIENT).clone()
+    }
+
+    pub(crate) fn admin(&self) -> &Admin {
+        self.plane.admin()
+    }
+}
+
+fn endpoints(admin: &Admin, namespace: &str) -> Result<Vec<String>, kube::Error> {
+    let namespace = namespace.to_owned();
+    let slices = admin.run(|client| async move {
+        let api: Api<EndpointSlice> = Api::namespaced(client, &namespace);
+        let of_service = format!("kubernetes.io/service-name={SERVICE}");
+        api.list(&ListParams::default().labels(&of_service)).await
+    })?;
+    let all = slices.items.into_iter().flat_map(|slice| slice.endpoints);
+    let ready =
+        all.filter(|one| one.conditions.as_ref().and_then(|conditions| conditions.ready) == Some(true));
+    let mut found: Vec<String> = ready.flat_map(|endpoint| endpoint.addresses).collect();
+    found.sort();
+    Ok(found)
+}
+
+/// Writes a counter under a key of its own, wherever it is led, until dropped.
+pub(crate) struct Writer {
+    acknowledged: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    fn start(
+        place: Host,
+        key: &'static str,
+        mut resolve: impl FnMut() -> Option<String> + Send + 'static,
+    ) -> Self {
+        let (acknowledged, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let (count, ended) = (Arc::clone(&acknowledged), Arc::clone(&stop));
+        let thread = thread::spawn(move || {
+            place.enter();
+            while !ended.load(Ordering::SeqCst) {
+                let client = resolve().and_then(|address| Client::connect(&address, PORT).ok());
+                if let Some(mut client) = client {
+                    while !ended.load(Ordering::SeqCst) {
+                        let value = (count.load(Ordering::SeqCst) + 1).to_string();
+                        match client.command(&["SET", key, &value]) {
+                            Ok(Value::Simple(_)) => count.fetch_add(1, Ordering::SeqCst),
+                            Ok(_) | Err(_) => break,
+                        };
+                        thread::sleep(Duration::from_millis(5));
+                    }
+                }
+                thread::sleep(Duration::from_millis(20));
+            }
+        });
+        Self { acknowledged, stop, thread: Some(thread) }
+    }
+
+    /// Waits until twenty more writes were acknowledged.
+    #[track_caller]
+    pub(crate) fn goes_on(&self) {
+        let before = self.acknowledged.load(Ordering::SeqCst);
+        eventually("writes are acknowledged", || self.acknowledged.load(Ordering::SeqCst) > before + 20);
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
