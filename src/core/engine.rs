@@ -276,6 +276,7 @@ impl Engine {
             self.timers.set(Key::Group(id), wake);
             self.look_at_claim(id, now, out);
         }
+        debug_assert!(self.shared.touched.is_empty(), "groups touch each other without end");
         self.keep_membership(now, out);
         let (mut cx, _) = self.split(now, out);
         super::scripts::run(&mut cx);

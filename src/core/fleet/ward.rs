@@ -219,7 +219,8 @@ impl Ward {
             return;
         }
         seat.committed = Some(run_id.to_owned());
-        let gone = absent && !std::mem::replace(&mut seat.absent, absent);
+        let was_absent = std::mem::replace(&mut seat.absent, absent);
+        let gone = absent && !was_absent;
         group.config_epoch = epoch;
         let cx = &mut *desk.cx;
         if epoch > cx.shared.current_epoch {

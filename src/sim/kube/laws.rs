@@ -1,6 +1,6 @@
 //! What must always hold, checked after every step.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
@@ -16,7 +16,7 @@ const MOST_IDLE: u32 = 200;
 pub(crate) struct Laws {
     pub(crate) broken: Option<(&'static str, String)>,
     /// Who was committed at each epoch.
-    committed: BTreeMap<u64, (String, String)>,
+    committed: BTreeMap<u64, (String, String, String)>,
     /// The highest epoch of the Lease, of the Service, and in what each daemon answers.
     lease: u64,
     service: u64,
@@ -55,13 +55,14 @@ impl World {
     pub(super) fn written(&mut self) {
         if let Some(lease) = self.lease() {
             let epoch = lease.epoch();
-            if epoch < self.laws.lease {
+            if epoch < self.laws.lease && lease.primary.is_some() {
                 let what = format!("{epoch} after {}", self.laws.lease);
                 self.laws.break_law("an epoch never goes back in a Lease", what);
             }
-            self.laws.lease = epoch;
+            self.laws.lease = self.laws.lease.max(epoch);
             if let Some(primary) = &lease.primary {
-                let who = (primary.instance.uid.to_string(), primary.instance.run_id.to_string());
+                let instance = &primary.instance;
+                let who = (instance.uid.to_string(), instance.pod.clone(), instance.run_id.to_string());
                 let known = self.laws.committed.entry(epoch).or_insert_with(|| who.clone());
                 if *known != who {
                     let what = format!("{epoch}: {known:?} and {who:?}");
@@ -103,12 +104,13 @@ impl World {
         }
     }
 
-    /// Whether the Service selects a Pod that was never committed.
-    pub(super) fn check_service(&mut self) {
-        let committed: BTreeSet<String> = self.laws.committed.values().map(|(uid, _)| uid.clone()).collect();
-        let pod = self.selected().and_then(|name| self.api.pods.get(&name).map(|pod| pod.uid.to_string()));
-        if let Some(uid) = pod.filter(|uid| !committed.contains(uid)) {
-            self.laws.break_law("the Service never selects a Pod that was not committed", uid);
+    /// A patch of the Service: only what was committed at that epoch is ever routed.
+    pub(super) fn observe_patch(&mut self, pod: Option<&str>, epoch: Option<&str>) {
+        let committed =
+            epoch.and_then(|epoch| epoch.parse().ok()).and_then(|epoch: u64| self.laws.committed.get(&epoch));
+        if committed.is_none_or(|(_, name, _)| pod != Some(name.as_str())) {
+            let what = format!("{pod:?} at {epoch:?}");
+            self.laws.break_law("only a committed Pod is routed", what);
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::world::{Event, Life, PORT, World};
+use crate::core::Time;
 use crate::core::cluster::{Container, Pod};
 use crate::core::ids::PodUid;
 use crate::sim::redis::{ClientKey, Durable, Effect, FakeRedis, NodeConfig, ReplMsg};
@@ -28,6 +29,7 @@ pub(super) struct DataPod {
     /// The link to its primary.
     link: Option<ClientKey>,
     deleting: bool,
+    wake_at: Option<Time>,
 }
 
 impl World {
@@ -47,6 +49,7 @@ impl World {
             waiting: Vec::new(),
             link: None,
             deleting: false,
+            wake_at: None,
         });
         self.start_container(at, false);
         at
@@ -68,6 +71,7 @@ impl World {
         pod.life += 1;
         pod.frozen = false;
         pod.waiting.clear();
+        pod.wake_at = None;
         let config = NodeConfig {
             ip: pod.ip.clone(),
             port: PORT,
@@ -221,10 +225,12 @@ impl World {
     pub(super) fn node_wakes(&mut self, life: Life) {
         let now = self.now;
         let pod = &mut self.pods[life.0];
-        if pod.life != life.1 {
+        if pod.life != life.1 || pod.wake_at.is_none_or(|wake| wake > now) {
             return;
         }
+        pod.wake_at = None;
         if pod.frozen {
+            pod.wake_at = Some(now + Duration::from_millis(100));
             self.queue.push(now + Duration::from_millis(100), Event::NodeWakes(life));
             return;
         }
@@ -240,7 +246,12 @@ impl World {
         }
         let life = (at, self.pods[at].life);
         if let Some(next) = self.pods[at].redis.as_ref().and_then(FakeRedis::next_deadline) {
-            self.queue.push(next.max(self.now + Duration::from_micros(1)), Event::NodeWakes(life));
+            let next = next.max(self.now + Duration::from_micros(100));
+            let pod = &mut self.pods[at];
+            if pod.wake_at.is_none_or(|wake| wake > next) {
+                pod.wake_at = Some(next);
+                self.queue.push(next, Event::NodeWakes(life));
+            }
         }
     }
 

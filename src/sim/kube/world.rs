@@ -183,7 +183,6 @@ impl World {
             self.happen(event);
             self.check_laws();
         }
-        self.check_service();
         self.now = self.now.max(end);
     }
 
@@ -236,6 +235,12 @@ impl World {
             let fails = draw < self.moods.refused + self.moods.failed;
             let mut answer = Answer::Unknown("500".to_owned());
             if !fails || draw % 2 == 0 {
+                if let Call::PatchService { selector, annotations, .. } = &request {
+                    let text = |value: Option<&Option<String>>| value.cloned().flatten();
+                    let pod = text(selector.get("statefulset.kubernetes.io/pod-name"));
+                    let epoch = text(annotations.get("vedette.dev/epoch"));
+                    self.observe_patch(pod.as_deref(), epoch.as_deref());
+                }
                 let (served, seen) = self.api.serve(request);
                 if let Some(seen) = seen {
                     self.show(&seen);
