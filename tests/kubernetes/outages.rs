@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::api::DeleteParams;
+use k8s_openapi::api::core::v1::Service;
+use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::json;
 
 use crate::support::poll;
@@ -85,14 +87,19 @@ fn a_service_that_somebody_edits_is_put_right() {
     let epoch = world.epoch();
     let other = world.pods().into_iter().map(|(pod, ..)| pod).find(|pod| *pod != first).unwrap();
     for (selector, annotations) in [
-        (json!({"app": "redis", POD: other}), json!({EPOCH: epoch.to_string()})),
-        (json!({"app": "redis", POD: first}), json!({EPOCH: (epoch - 1).to_string()})),
+        (json!({POD: other}), json!({EPOCH: epoch.to_string()})),
+        (json!({POD: first}), json!({EPOCH: (epoch - 1).to_string()})),
     ] {
-        world.admin().apply(json!({
-            "apiVersion": "v1", "kind": "Service",
-            "metadata": {"name": SERVICE, "namespace": world.namespace, "annotations": annotations},
-            "spec": {"selector": selector},
-        }));
+        let (namespace, patch) = (
+            world.namespace.clone(),
+            json!({
+                "metadata": {"annotations": annotations}, "spec": {"selector": selector},
+            }),
+        );
+        world.admin().run(|client| async move {
+            let api: Api<Service> = Api::namespaced(client, &namespace);
+            api.patch(SERVICE, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+        });
         poll("the Service is as it was", || match world.agreed() {
             Ok(primary) if primary == first && world.epoch() == epoch => Ok(()),
             other => Err(format!("{other:?} at {}", world.epoch())),
