@@ -210,7 +210,7 @@ impl Group {
             && self.primary.data().is_some_and(|data| data.role == Role::Primary)
     }
 
-    fn primary_is_too_old(&self) -> bool {
+    pub(crate) fn primary_is_too_old(&self) -> bool {
         let text = self.primary.data().and_then(|data| data.info_text.as_deref());
         let version = text.and_then(|text| std::str::from_utf8(text).ok()).and_then(|text| {
             let version = text.lines().find_map(|line| line.strip_prefix("redis_version:"))?;

@@ -108,7 +108,12 @@ impl World {
     }
 
     pub(crate) fn listed(&self) -> BTreeMap<PodUid, Listed> {
-        let listed = |uid: &PodUid| Listed { pod: uid.to_string(), address: address(uid), down: false };
+        let listed = |uid: &PodUid| Listed {
+            pod: uid.to_string(),
+            address: address(uid),
+            down: false,
+            leaving: false,
+        };
         (0..self.nodes.len()).map(uid).map(|uid| (uid.clone(), listed(&uid))).collect()
     }
 
@@ -233,6 +238,8 @@ impl World {
                 self.breach(Law::UndoneStays, rises && undone && !recorded);
                 self.node(uid).follows = None;
             }
+            // Only of a planned switchover, which nobody asks for here.
+            Command::Ask | Command::Hold(_) | Command::Yield(_) | Command::Resume | Command::SendAway => {}
             Command::Follow(of) => {
                 let holder = self.lease.as_ref().and_then(|lease| lease.holder.as_ref());
                 let primary = self.lease.as_ref().is_some_and(|lease| lease.is_primary(uid, &run));

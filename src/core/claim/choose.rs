@@ -100,6 +100,40 @@ pub(super) fn restarted(
     instance(uid, standing, nodes)
 }
 
+/// How far the candidate of a planned switchover may be behind before writes are held back, in bytes.
+const CLOSE: u64 = 1 << 20;
+
+/// Who is to be primary after one that works: a replica of that very history, linked and close behind.
+pub(super) fn heir(
+    gates: &Gates,
+    nodes: &BTreeMap<PodUid, Listed>,
+    from: Option<&Instance>,
+    leader: &Standing,
+) -> Option<Instance> {
+    let stays = |uid: &PodUid| nodes.get(uid).is_some_and(|node| !node.leaving);
+    let candidates: Vec<Candidate> = gates
+        .open_ones()
+        .filter(|(uid, standing)| !from.is_some_and(|from| from.is(uid, &standing.run_id)))
+        .map(|(uid, standing)| Candidate {
+            name: uid.to_string(),
+            run_id: standing.run_id.to_string(),
+            stray: false,
+            followed: false,
+            emptied: false,
+            priority: standing.priority,
+            offset: standing.offset,
+            unfit: standing.role == Role::Primary
+                || standing.busy
+                || !standing.linked
+                || standing.replication_id != leader.replication_id
+                || leader.offset.saturating_sub(standing.offset) > CLOSE
+                || !stays(uid),
+        })
+        .collect();
+    let uid = PodUid::from(select::best(&candidates)?.name.as_str());
+    instance(&uid, gates.standing(&uid)?, nodes)
+}
+
 /// Without a Lease: the only primary; of several the one that was committed last as far as is remembered, or the one whose
 /// history goes on from all others'; without any the one with most data.
 pub(super) fn primary(

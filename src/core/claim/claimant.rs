@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::facts::{Fact, Gathered, Listed, Shown, Wish, Written};
 use super::group::{GroupLease, Primary};
 use super::hold::{After, Hold, Pending};
+use super::planned::Planned;
 use super::router::Router;
 use super::rules::{Rule, Rules};
 use super::sight::Sight;
@@ -39,6 +40,14 @@ pub struct Config {
     pub rules: Rules,
 }
 
+/// What an operator asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Word {
+    pub(super) at: Time,
+    /// A planned switchover, and for how long it may hold writes back.
+    pub(super) pause: Option<Duration>,
+}
+
 /// The Lease as it is known.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum View {
@@ -61,7 +70,7 @@ pub struct Claimant {
     pub(super) gathered: Option<(Gathered, Time)>,
     pub(super) wrong: bool,
     /// When an operator asked for a failover that was not begun so far.
-    pub(super) word: Option<Time>,
+    pub(super) word: Option<Word>,
     terminating: bool,
     ended: bool,
     /// The highest committed epoch that was heard of.
@@ -142,7 +151,8 @@ impl Claimant {
                 }
             }
             Fact::Patched(call, written) => self.router.patched(call, &written, now),
-            Fact::Word => self.word = Some(now),
+            Fact::Word => self.word = Some(Word { at: now, pause: None }),
+            Fact::Switchover(pause) => self.word = Some(Word { at: now, pause: Some(pause) }),
             Fact::Terminate => self.terminating = true,
             Fact::Tick => {}
         }
@@ -194,11 +204,16 @@ impl Claimant {
             View::Is(sight) => sight.lease.holder.as_ref().map(|_| sight.expires_at(sight.lease.seconds)),
         };
         match &self.hold {
-            Some(hold) => [Some(hold.renews_at()), Some(hold.acts_until()), hold.gates.next_deadline()]
-                .into_iter()
-                .flatten()
-                .chain(self.router.next_deadline())
-                .min(),
+            Some(hold) => [
+                Some(hold.renews_at()),
+                Some(hold.acts_until()),
+                hold.gates.next_deadline(),
+                hold.planned.as_ref().and_then(Planned::last_moment),
+            ]
+            .into_iter()
+            .flatten()
+            .chain(self.router.next_deadline())
+            .min(),
             None => {
                 let start = self.gathered.as_ref().map(|(_, at)| (*at).max(self.again_at().unwrap_or(*at)));
                 [view, start, self.router.next_deadline()].into_iter().flatten().min()

@@ -10,6 +10,7 @@ use super::fields::Rest;
 use super::gates::Gates;
 use super::group::{GroupLease, Primary};
 use super::hold::{After, Hold, Stage};
+use super::planned::Planned;
 use super::rules::Rule;
 use super::running::{Failover, Fence, Kind, Outcome, Step};
 use crate::core::ids::{ClaimId, Version};
@@ -61,7 +62,7 @@ impl Claimant {
     }
 
     fn spoken(&self, now: Time) -> bool {
-        self.word.is_some_and(|at| now < at + WORD_LASTS)
+        self.word.as_ref().is_some_and(|word| now < word.at + WORD_LASTS)
     }
 
     /// When a failover may be tried again after one that was undone. An operator's word doesn't wait for it.
@@ -98,10 +99,16 @@ impl Claimant {
         lease.holder = Some(id.clone());
         lease.transitions += 1;
         let forced = kind == Kind::Failover && self.spoken(now);
+        // What was left is gone on with first.
+        let planned = self.word.as_ref().filter(|_| forced && lease.failover.is_none());
+        let planned = planned.and_then(|word| word.pause).map(Planned::new);
         let mut failover = match lease.failover.take() {
             Some(left) => Failover { claim: id.clone(), ..left },
             None => self.new_failover(&id, kind, forced, &lease),
         };
+        if planned.is_some() {
+            "switchover".clone_into(&mut failover.why);
+        }
         let stage = match (failover.kind, failover.step) {
             (Kind::Repair, _) | (_, Step::Committed) => Stage::Follow,
             (Kind::Failover | Kind::Missing, Step::Claimed | Step::Chosen) => {
@@ -129,6 +136,8 @@ impl Claimant {
             stage,
             gates: Gates::default(),
             forced,
+            planned,
+            sent_away: None,
         });
         if kind == Kind::Repair && !self.config.rules.hold(Rule::Repair) {
             if let Some(hold) = &mut self.hold {

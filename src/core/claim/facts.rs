@@ -19,6 +19,8 @@ pub struct Listed {
     pub address: String,
     /// This member holds it down: no step waits for it.
     pub down: bool,
+    /// Its Pod is asked to end, or its node is being emptied: no switchover leads there.
+    pub leaving: bool,
 }
 
 /// What a data node says that it is.
@@ -119,6 +121,8 @@ pub enum Fact {
     Patched(CallNo, Written),
     /// An operator wants a failover, whatever the members hold of the primary.
     Word,
+    /// A planned switchover is wanted, which holds writes back for so long at most.
+    Switchover(Duration),
     /// The process is to end.
     Terminate,
     /// Time passed.
@@ -130,8 +134,18 @@ pub enum Fact {
 pub enum Command {
     /// REPLICAOF NO ONE and CLIENT KILL.
     Promote,
-    /// REPLICAOF that address.
+    /// REPLICAOF that address, and CLIENT KILL.
     Follow(String),
+    /// Nothing: it is only asked.
+    Ask,
+    /// CLIENT PAUSE WRITE for so long.
+    Hold(Duration),
+    /// REPLICAOF that address, while writes are held back.
+    Yield(String),
+    /// CLIENT UNPAUSE.
+    Resume,
+    /// CLIENT KILL and CLIENT UNPAUSE.
+    SendAway,
 }
 
 /// A wish, to be carried out in the order of its making.

@@ -14,13 +14,26 @@ const AGAIN: Duration = Duration::from_millis(100);
 /// Time between two commands to a node that didn't do what it was told.
 const PACE: Duration = Duration::from_millis(15);
 
+/// The same for a question alone.
+const ASK_PACE: Duration = Duration::from_millis(2);
+
+fn pace(command: &Command) -> Duration {
+    if *command == Command::Ask { ASK_PACE } else { PACE }
+}
+
 /// One node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Gate {
     /// A barrier is being opened.
     Opening { call: CallNo },
     /// The barrier stands.
-    Open { connection: CallNo, standing: Standing, told: Option<CallNo>, told_at: Option<Time> },
+    Open {
+        connection: CallNo,
+        standing: Standing,
+        told: Option<CallNo>,
+        /// What it was told last, and when.
+        last: Option<(Command, Time)>,
+    },
     /// There was no answer.
     Shut { at: Time },
 }
@@ -65,7 +78,7 @@ impl Gates {
         let Some(gate) = self.0.get_mut(node) else { return false };
         match (&mut *gate, answer) {
             (Gate::Opening { call: opening }, Some(standing)) if *opening == call => {
-                *gate = Gate::Open { connection: call, standing, told: None, told_at: None };
+                *gate = Gate::Open { connection: call, standing, told: None, last: None };
             }
             (Gate::Opening { call: opening }, None) if *opening == call => *gate = Gate::Shut { at: now },
             (Gate::Open { standing, told, .. }, Some(new)) if *told == Some(call) => {
@@ -124,10 +137,10 @@ impl Gates {
         call: CallNo,
         out: &mut Vec<Wish>,
     ) {
-        if let Some(Gate::Open { connection, told: told @ None, told_at, .. }) = self.0.get_mut(node)
-            && told_at.is_none_or(|at| now >= at + PACE)
+        if let Some(Gate::Open { connection, told: told @ None, last, .. }) = self.0.get_mut(node)
+            && last.as_ref().is_none_or(|(known, at)| *known != command || now >= *at + pace(known))
         {
-            (*told, *told_at) = (Some(call), Some(now));
+            (*told, *last) = (Some(call), Some((command.clone(), now)));
             let (node, run_id, connection) = (node.clone(), run_id.clone(), *connection);
             out.push(Wish::Command { node, connection, call, run_id, command });
         }
@@ -137,7 +150,7 @@ impl Gates {
     pub(super) fn next_deadline(&self) -> Option<Time> {
         let due = |gate: &Gate| match gate {
             Gate::Shut { at } => Some(*at + AGAIN),
-            Gate::Open { told: None, told_at, .. } => told_at.map(|at| at + PACE),
+            Gate::Open { told: None, last, .. } => last.as_ref().map(|(known, at)| *at + pace(known)),
             Gate::Open { .. } | Gate::Opening { .. } => None,
         };
         self.0.values().filter_map(due).min()

@@ -1,7 +1,8 @@
 //! One claim, from the attempt to its end.
 
 use super::gates::Gates;
-use super::group::GroupLease;
+use super::group::{GroupLease, Instance};
+use super::planned::Planned;
 use super::running::{Failover, Kind};
 use super::sight::acts_until;
 use crate::core::ids::{CallNo, ClaimId, Version};
@@ -12,6 +13,8 @@ use crate::core::time::Time;
 pub(super) enum Stage {
     /// Barriers, fence, choice.
     Look,
+    /// A planned switchover: the primary yields to the recorded candidate.
+    HandOver,
     /// Promote the recorded candidate, and see that it is primary.
     Promote,
     /// Everybody else follows the committed primary.
@@ -61,6 +64,10 @@ pub(super) struct Hold {
     pub(super) gates: Gates,
     /// An operator's word stands for the opinions.
     pub(super) forced: bool,
+    /// Until the candidate is promoted, where the switchover is planned.
+    pub(super) planned: Option<Planned>,
+    /// The old primary of a planned switchover, whose clients are still there.
+    pub(super) sent_away: Option<Instance>,
 }
 
 impl Hold {

@@ -17,6 +17,7 @@ pub mod name;
 mod opinions;
 mod order;
 mod plain;
+mod planned;
 mod router;
 mod rules;
 mod running;

@@ -99,6 +99,7 @@ impl World {
             pod: uid.to_string(),
             address: format!("{uid}:6379"),
             down: self.down.contains(&uid.as_str()),
+            leaving: false,
         };
         Fact::Nodes(self.nodes.keys().map(|uid| (uid.clone(), listed(uid))).collect())
     }
@@ -151,7 +152,10 @@ impl World {
                 self.log.push(format!("{node} {command:?}"));
                 there.role = match command {
                     Command::Promote => Role::Primary,
-                    Command::Follow(of) => Role::Replica { of },
+                    Command::Follow(of) | Command::Yield(of) => Role::Replica { of },
+                    Command::Ask | Command::Hold(_) | Command::Resume | Command::SendAway => {
+                        there.role.clone()
+                    }
                 };
                 Fact::Stood(node, call, Some(there.clone()))
             }

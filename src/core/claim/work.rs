@@ -26,6 +26,7 @@ impl Claimant {
         self.calls = calls;
         match self.hold.as_ref().map(|hold| hold.stage) {
             Some(Stage::Look) => self.look(now, out),
+            Some(Stage::HandOver) => self.hand_over(now, out),
             Some(Stage::Promote) => self.promote(now, out),
             Some(Stage::Follow) => self.follow(now, out),
             None => {}
@@ -47,7 +48,7 @@ impl Claimant {
 
     // === Steps 2 and 3 ===
 
-    fn look(&mut self, now: Time, out: &mut Vec<Wish>) {
+    pub(super) fn look(&mut self, now: Time, out: &mut Vec<Wish>) {
         let Some(hold) = &self.hold else { return };
         let Some(failover) = hold.failover() else { return };
         let chosen = if hold.kind == Kind::Missing {
@@ -66,6 +67,9 @@ impl Claimant {
         } else {
             if !self.settled(hold, now) {
                 return;
+            }
+            if hold.planned.is_some() {
+                return self.look_for_heir(now, out);
             }
             if self.to_be_undone(hold, failover) {
                 return self.close(Outcome::Undone, now, out);
@@ -141,7 +145,7 @@ impl Claimant {
             || failover.tried.iter().all(|candidate| hold.gates.is_replica(candidate))
     }
 
-    fn enter(&mut self, stage: Stage) {
+    pub(super) fn enter(&mut self, stage: Stage) {
         if let Some(hold) = &mut self.hold {
             hold.stage = stage;
         }
@@ -149,7 +153,7 @@ impl Claimant {
 
     // === Steps 4 to 6 ===
 
-    fn promote(&mut self, now: Time, out: &mut Vec<Wish>) {
+    pub(super) fn promote(&mut self, now: Time, out: &mut Vec<Wish>) {
         let by_run = self.config.rules.hold(Rule::RunId);
         let Some(hold) = &self.hold else { return };
         let Some(candidate) = hold.failover().and_then(|failover| failover.candidate.clone()) else { return };
@@ -186,7 +190,14 @@ impl Claimant {
         lease
     }
 
-    fn tell(&mut self, node: &PodUid, run_id: &RunId, command: Command, now: Time, out: &mut Vec<Wish>) {
+    pub(super) fn tell(
+        &mut self,
+        node: &PodUid,
+        run_id: &RunId,
+        command: Command,
+        now: Time,
+        out: &mut Vec<Wish>,
+    ) {
         let call = self.call();
         if let Some(hold) = &mut self.hold {
             hold.gates.tell(node, run_id, command, now, call, out);
@@ -196,6 +207,7 @@ impl Claimant {
     // === Steps 8 and 9 ===
 
     fn follow(&mut self, now: Time, out: &mut Vec<Wish>) {
+        self.send_away(now, out);
         let Some(hold) = &self.hold else { return };
         let Some(primary) = hold.lease.primary.clone() else { return self.stand_down(out) };
         let uid = &primary.instance.uid;

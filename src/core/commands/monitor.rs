@@ -79,6 +79,12 @@ impl Engine {
         out: &mut Actions,
     ) -> Outcome {
         let Some(id) = self.named_id(words, 2) else { return NO_SUCH_GROUP.into() };
+        if let Some(service) = self.service_of(id) {
+            return Reply::error(format!(
+                "ERR That group comes from the label of Service '{service}': remove the label there"
+            ))
+            .into();
+        }
         self.remove(id, now, out);
         let (mut cx, _) = self.split(now, out);
         when_saved(client, Reply::OK, &mut cx)
@@ -110,6 +116,9 @@ impl Engine {
             b"coordinated" => Wanted::Coordinated,
             _ => return Reply::err("ERR Unknown failover option specified"),
         };
+        if let (Some(id), true) = (id, self.fleet.is_some()) {
+            return self.failover_by_claim(id, wanted, now, out).map_or_else(Reply::err, |()| Reply::OK);
+        }
         let (mut cx, parts) = self.split(now, out);
         let Some(group) = id.and_then(|id| parts.groups.get_mut(&id)) else { return NO_SUCH_GROUP };
         match group.manual_failover(wanted, &mut cx) {

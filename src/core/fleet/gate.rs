@@ -60,6 +60,8 @@ pub(crate) struct Gate {
     /// Which answer is owed, and until when.
     owed: Option<(CallNo, Time)>,
     cut: bool,
+    /// Every part of what was told must have been taken.
+    strict: bool,
 }
 
 impl Gate {
@@ -79,6 +81,7 @@ impl Gate {
             expected: VecDeque::new(),
             owed: Some((call, until)),
             cut,
+            strict: false,
         }
     }
 
@@ -112,16 +115,32 @@ impl Gate {
         let mut requests = Vec::new();
         let [multi, slaveof, client, info, exec] = ["MULTI", "SLAVEOF", "CLIENT", "INFO", "EXEC"].map(word);
         self.ask(words([multi.as_str()]), Expected::Ignored, &mut requests);
-        let (host, port) = match command {
-            Command::Promote => ("NO".to_owned(), "ONE".to_owned()),
-            Command::Follow(address) => match super::scope::parse_address(address) {
-                Some(at) => (at.host, at.port.to_string()),
-                None => (String::new(), String::new()),
-            },
+        let follow = |address: &str| {
+            let at = super::scope::parse_address(address);
+            let (host, port) = at.map_or((String::new(), String::new()), |at| (at.host, at.port.to_string()));
+            words([slaveof.as_str(), &host, &port])
         };
-        self.ask(words([slaveof.as_str(), &host, &port]), Expected::Ignored, &mut requests);
-        for kind in ["normal", "pubsub"] {
-            self.ask(words([client.as_str(), "KILL", "TYPE", kind]), Expected::Ignored, &mut requests);
+        let kill = |kind| words([client.as_str(), "KILL", "TYPE", kind]);
+        let parts = match command {
+            Command::Promote => {
+                vec![words([slaveof.as_str(), "NO", "ONE"]), kill("normal"), kill("pubsub")]
+            }
+            Command::Follow(address) => vec![follow(address), kill("normal"), kill("pubsub")],
+            Command::Ask => Vec::new(),
+            Command::Hold(pause) => {
+                let millis = pause.as_millis().max(1).to_string();
+                vec![words([client.as_str(), "PAUSE", &millis, "WRITE"])]
+            }
+            Command::Yield(address) => vec![follow(address)],
+            Command::Resume => vec![words([client.as_str(), "UNPAUSE"])],
+            Command::SendAway => {
+                vec![kill("normal"), kill("pubsub"), words([client.as_str(), "UNPAUSE"])]
+            }
+        };
+        // What is refused of these can't be made up for by what follows.
+        self.strict = matches!(command, Command::Hold(_) | Command::Yield(_));
+        for part in parts {
+            self.ask(part, Expected::Ignored, &mut requests);
         }
         self.ask(words([info.as_str()]), Expected::Ignored, &mut requests);
         self.ask(words([exec.as_str()]), Expected::Done, &mut requests);
@@ -170,8 +189,9 @@ impl Gate {
             }
             Some(Expected::Info) => stands(&mut self.owed, reply.text().filter(|_| !refused)),
             Some(Expected::Done) => {
-                let last = reply.elements().and_then(<[Reply]>::last);
-                stands(&mut self.owed, last.and_then(Reply::text))
+                let parts = reply.elements().unwrap_or_default();
+                let refused = self.strict && parts.iter().any(|part| matches!(part, Reply::Error(_)));
+                stands(&mut self.owed, parts.last().filter(|_| !refused).and_then(Reply::text))
             }
         }
     }

@@ -4,6 +4,7 @@
 mod calls;
 mod check;
 mod crew;
+mod departure;
 mod discover;
 mod gate;
 mod gather;

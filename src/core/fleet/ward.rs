@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::calls::Calls;
+use super::departure;
 use super::gate::Gate;
 use super::membership::Membership;
 use super::objects::Objects;
@@ -76,6 +77,8 @@ pub(crate) struct Ward {
     /// Why the Lease can't be read, as it was last logged.
     unreadable: Option<String>,
     pub(super) ended: bool,
+    /// When a switchover away from a primary that leaves is asked for, next.
+    pub(super) leave_at: Option<Time>,
     /// The veto of a replica is heeded until then.
     pub(super) veto_until: Option<Time>,
 }
@@ -107,6 +110,7 @@ impl Ward {
             failures: 0,
             unreadable: None,
             ended: false,
+            leave_at: None,
             veto_until: None,
         }
     }
@@ -180,6 +184,7 @@ impl Ward {
         self.list(desk);
         self.gather(desk);
         self.mind_roles(desk);
+        self.mind_departure(desk);
         if self.claimant.next_deadline().is_some_and(|at| at <= now) {
             self.tell(Fact::Tick, desk);
         }
@@ -193,7 +198,12 @@ impl Ward {
         let gates = self.gates.values().filter_map(Gate::until);
         let delayed = self.delayed.iter().map(|(at, _)| *at);
         let claim = self.claimant.next_deadline();
-        let all = gates.chain(delayed).chain(claim).chain(self.wrong.next_deadline()).chain(self.veto_until);
+        let all = gates
+            .chain(delayed)
+            .chain(claim)
+            .chain(self.wrong.next_deadline())
+            .chain(self.leave_at)
+            .chain(self.veto_until);
         all.map(|at| if at > now { at } else { now + LATE }).min()
     }
 
@@ -285,7 +295,8 @@ impl Ward {
             let instance = self.which(uid, desk.group).and_then(|which| desk.group.get(&which));
             let down = instance.is_some_and(|instance| instance.is_down());
             let address = place.address.shown_with_port(false);
-            Listed { pod: place.pod.clone(), address, down }
+            let leaving = departure::is_leaving(&place.pod, desk.objects);
+            Listed { pod: place.pod.clone(), address, down, leaving }
         };
         let listed: BTreeMap<PodUid, Listed> =
             self.pods.iter().map(|(uid, place)| (uid.clone(), listed(uid, place))).collect();

@@ -288,3 +288,71 @@ fn a_member_that_ends_hands_over_and_gives_its_lease_back() {
     world.kill_daemon(actor);
     world.wait_for("a successor", 10, |world| world.agree_on(1) || world.agree_on(2));
 }
+
+#[test]
+fn a_planned_switchover_loses_nothing_and_holds_writes_back_briefly() {
+    let mut world = world(13, QUICK);
+    world.settle();
+    let reply = world.command(1, &["SENTINEL", "FAILOVER", "g"]).unwrap();
+    assert_eq!(reply.text(), Some("OK"), "{reply:?}");
+    // Somebody writes all the time.
+    let (mut id, mut refused, mut longest, mut taken) = (100, 0, 0, Vec::new());
+    for _ in 0..500 {
+        world.run_for(Duration::from_millis(1));
+        let primary = (0..3).find(|at| Some(&world.pods[*at].name) == world.selected().as_ref()).unwrap();
+        if world.write(primary, id) {
+            taken.push(id);
+            refused = 0;
+        } else {
+            refused += 1;
+        }
+        longest = longest.max(refused);
+        id += 1;
+    }
+    world.wait_for("a successor", 10, |world| world.agree_on(1) || world.agree_on(2));
+    world.run_for(Duration::from_secs(2));
+    assert!((1..60).contains(&longest), "{longest} ms without writes");
+    for pod in &world.pods {
+        let held = pod.redis.as_ref().unwrap().data();
+        assert!(taken.iter().all(|id| held.contains(id)), "{} lost writes", pod.name);
+    }
+    let lease = world.lease().unwrap();
+    assert_eq!(lease.history.last().unwrap().why, "switchover");
+}
+
+#[test]
+fn a_primary_whose_pod_is_asked_to_end_hands_its_role_over() {
+    let mut world = world(14, QUICK);
+    world.settle();
+    world.mark_deleting(0);
+    world.wait_for("a successor", 5, |world| world.agree_on(1) || world.agree_on(2));
+}
+
+#[test]
+fn a_switchover_whose_claimant_dies_leaves_one_primary() {
+    for delay in (0..45).step_by(5) {
+        let mut world = world(15, QUICK);
+        world.settle();
+        world.command(1, &["SENTINEL", "FAILOVER", "g"]).unwrap();
+        world.run_for(Duration::from_millis(delay));
+        if world.lease().is_some_and(|lease| lease.holder.is_some()) {
+            world.kill_daemon(1);
+        }
+        world.wait_for("one primary", 30, |world| (0..3).any(|at| world.agree_on(at)));
+    }
+}
+
+#[test]
+fn a_primary_that_freezes_and_wakes_is_demoted() {
+    let mut world = world(16, QUICK);
+    world.settle();
+    world.pods[0].frozen = true;
+    world.wait_for("a successor", 20, |world| {
+        (1..3).any(|at| {
+            (0..SIZE).all(|daemon| world.told(daemon).is_some_and(|(ip, _)| ip == world.pods[at].ip))
+        })
+    });
+    world.run_for(Duration::from_secs(3));
+    world.thaw(0);
+    world.wait_for("it follows", 30, |world| world.agree_on(1) || world.agree_on(2));
+}

@@ -1,0 +1,138 @@
+//! The primary's role leaves before its process does: when an operator says so, when its Pod is asked to end, or when its node
+//! is being emptied.
+
+use std::time::Duration;
+
+use super::objects::Objects;
+use super::ward::{Desk, Ward};
+use crate::core::action::{Actions, Level};
+use crate::core::claim::{Fact, start_after};
+use crate::core::engine::Engine;
+use crate::core::group::{Group, GroupId, Which};
+use crate::core::instance::{Instance, Role};
+use crate::core::switchover::Wanted;
+use crate::core::time::Time;
+
+/// A switchover that came to nothing is asked for again after so long, while the reason lasts.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// Whether a Pod is asked to end, or its node takes no more Pods.
+pub(super) fn is_leaving(pod: &str, objects: &Objects) -> bool {
+    let Some(pod) = objects.pods.get(pod) else { return false };
+    pod.deleting || objects.nodes.get(&pod.node).is_some_and(|node| node.cordoned)
+}
+
+impl Ward {
+    /// Asks for a switchover away from a primary that leaves.
+    pub(super) fn mind_departure(&mut self, desk: &mut Desk<'_, '_>) {
+        let now = desk.cx.now;
+        let leaves = self.leaving_primary(desk);
+        let Some(primary) = leaves else {
+            self.leave_at = None;
+            return;
+        };
+        let due = match self.leave_at {
+            Some(at) => at,
+            None => {
+                let count = self.count(primary, desk);
+                now + start_after(desk.me, &count.alive, &desk.group.name, primary.epoch)
+            }
+        };
+        if now < due {
+            self.leave_at = Some(due);
+            return;
+        }
+        self.leave_at = Some(now + AGAIN);
+        let pause = desk.group.write_pause(desk.cx);
+        desk.cx.log(
+            Level::Notice,
+            Some(desk.group),
+            "The primary's Pod is about to go: switching over".to_owned(),
+        );
+        self.tell(Fact::Switchover(pause), desk);
+    }
+
+    fn leaving_primary(&self, desk: &Desk<'_, '_>) -> Option<&crate::core::claim::Primary> {
+        let (primary, sight) = (self.claimant.committed()?, self.claimant.sight()?);
+        let rests = sight.lease.holder.is_none() && self.claimant.claimed().is_none();
+        let there =
+            self.pods.contains_key(&primary.instance.uid) && is_leaving(&primary.instance.pod, desk.objects);
+        if !(rests && there && works(desk.group)) {
+            return None;
+        }
+        // Where everybody leaves nobody is better.
+        let heir = |uid: &crate::core::ids::PodUid| {
+            let place = self.pods.get(uid)?;
+            let replica = self.which(uid, desk.group).filter(|which| *which != Which::Primary)?;
+            let replica = desk.group.get(&replica)?;
+            let linked = replica.data().is_some_and(|data| data.role == Role::Replica && data.link_up);
+            (linked && !replica.is_down() && !is_leaving(&place.pod, desk.objects)).then_some(())
+        };
+        self.pods.keys().any(|uid| heir(uid).is_some()).then_some(primary)
+    }
+}
+
+/// It answers, and as a primary.
+fn works(group: &Group) -> bool {
+    !group.primary.is_down()
+        && group.primary.data().is_some_and(|data| data.role == Role::Primary && data.info_at.is_some())
+}
+
+impl Engine {
+    /// The Service whose label a group comes from, if it comes from one.
+    pub(crate) fn service_of(&self, id: GroupId) -> Option<&str> {
+        self.groups.get(&id)?.seat.as_ref()?.service.as_deref()
+    }
+
+    /// SENTINEL FAILOVER under Leases: a planned switchover where the primary works, else a failover that asks for nobody's
+    /// opinion. The error is the reply's text.
+    pub(crate) fn failover_by_claim(
+        &mut self,
+        id: GroupId,
+        wanted: Wanted,
+        now: Time,
+        out: &mut Actions,
+    ) -> Result<(), &'static str> {
+        const AGAIN_AFTER_OK: Duration = Duration::from_secs(1);
+        let Some(fleet) = &self.fleet else { return Ok(()) };
+        if fleet.config.observe {
+            return Err("ERR This Sentinel only observes");
+        }
+        if !fleet.membership.is_fresh(now) {
+            return Err("ERR The API server can't be reached");
+        }
+        let (Some(group), Some(ward)) = (self.groups.get(&id), fleet.wards.get(&id)) else { return Ok(()) };
+        let (Some(_), Some(sight)) = (ward.claimant.committed(), ward.claimant.sight()) else {
+            return Err("NOGOODSLAVE No suitable replica to promote");
+        };
+        let again = group.asked_at.is_some_and(|at| now < at + AGAIN_AFTER_OK);
+        if again || sight.lease.holder.is_some() || ward.claimant.claimed().is_some() {
+            return Err("INPROG Failover already in progress");
+        }
+        let works = works(group);
+        let planned = match wanted {
+            Wanted::Coordinated if !works => return Err("NOGOODPRIMARY Primary is not reachable"),
+            Wanted::Coordinated => true,
+            Wanted::Plain => works && !self.shared.node.plain_switchover,
+        };
+        if planned && group.primary_is_too_old() {
+            return Err(
+                "NOGOODPRIMARY Primary does not support CLIENT PAUSE WRITE, which came with version 6.2",
+            );
+        }
+        let usable =
+            |replica: &Instance| !replica.is_down() && replica.data().is_some_and(|data| data.priority != 0);
+        if !group.replicas.values().any(usable) {
+            return Err("NOGOODSLAVE No suitable replica to promote");
+        }
+        self.with_ward(id, now, out, |ward, desk| {
+            let text = format!("Executing user requested FAILOVER of '{}'", desk.group.name);
+            desk.cx.log(Level::Notice, Some(desk.group), text);
+            desk.group.asked_at = Some(now);
+            let pause = desk.group.write_pause(desk.cx);
+            ward.tell(if planned { Fact::Switchover(pause) } else { Fact::Word }, desk);
+        });
+        self.shared.touched.insert(id);
+        Ok(())
+    }
+}
