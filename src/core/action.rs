@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::claim::Kind as ClaimKind;
 use super::cluster;
 use super::ids::{CallNo, CheckId, ClientId, ConnId, GroupName, JobId, ResolveId, SaveNo};
 use crate::resp::Reply;
@@ -204,6 +205,15 @@ pub enum Observation {
         /// Lacking.
         missing: bool,
     },
+    /// A group was claimed, where Leases coordinate.
+    Claim {
+        /// What for.
+        kind: ClaimKind,
+        /// Another claim had begun it.
+        resumed: bool,
+    },
+    /// Another's edit of a Service was put right.
+    ServiceRepaired,
     /// A vote was given.
     Vote,
     /// A primary counts as down by the evidence of `fast-down-after-milliseconds`.

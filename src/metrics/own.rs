@@ -19,6 +19,8 @@ pub struct CoreMetrics {
     failovers: IntCounterVec,
     phases: HistogramVec,
     votes: IntCounter,
+    claims: IntCounterVec,
+    service_repairs: IntCounter,
     fast_downs: IntCounter,
     missing_rights: IntGaugeVec,
     events: IntCounterVec,
@@ -41,6 +43,16 @@ impl CoreMetrics {
                 .buckets(PHASE_BUCKETS.to_vec()),
                 &["phase"],
             )?,
+            claims: counters(
+                registry,
+                "vedette_claims_total",
+                "Claims of groups by what for; resumed: another claim had begun it.",
+                &["kind", "resumed"],
+            )?,
+            service_repairs: IntCounter::new(
+                "vedette_service_repairs_total",
+                "Edits of a Service by others that were put right.",
+            )?,
             votes: IntCounter::new("vedette_votes_total", "Votes given, those for itself included.")?,
             fast_downs: IntCounter::new(
                 "vedette_fast_downs_total",
@@ -57,6 +69,7 @@ impl CoreMetrics {
         };
         registry.register(Box::new(made.phases.clone()))?;
         registry.register(Box::new(made.votes.clone()))?;
+        registry.register(Box::new(made.service_repairs.clone()))?;
         registry.register(Box::new(made.fast_downs.clone()))?;
         registry.register(Box::new(made.missing_rights.clone()))?;
         for reason in [FailoverReason::Down, FailoverReason::Manual] {
@@ -87,6 +100,11 @@ impl CoreMetrics {
             Observation::Right { group, right, missing } => {
                 self.missing_rights.with_label_values(&[group.as_str(), right]).set(i64::from(*missing));
             }
+            Observation::Claim { kind, resumed } => {
+                let resumed = if *resumed { "yes" } else { "no" };
+                self.claims.with_label_values(&[kind.word(), resumed]).inc();
+            }
+            Observation::ServiceRepaired => self.service_repairs.inc(),
             Observation::Vote => self.votes.inc(),
             Observation::FastDown => self.fast_downs.inc(),
             Observation::Late(_) => {}

@@ -95,7 +95,7 @@ pub(super) fn restarted(
         let pod = nodes.get(*uid).map(|node| node.pod.as_str()).unwrap_or_default();
         let same = *uid == &recorded.uid || pod == recorded.pod;
         let followed = standing.role == Role::Primary;
-        (!(same && !behind(standing)), !followed, Reverse(standing.offset), pod.len(), pod)
+        (!same || behind(standing), !followed, Reverse(standing.offset), pod.len(), pod)
     })?;
     instance(uid, standing, nodes)
 }

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::core::action::{Action, Actions};
-use crate::core::cluster::Call;
+use crate::core::cluster::{Call, Event};
 use crate::core::group::GroupId;
 use crate::core::ids::CallNo;
 
 /// Longest that any call may take.
 pub(crate) const LIMIT: Duration = Duration::from_secs(1);
+
+/// Most Events on their way: in a mass failover people get fewer, and claims go first.
+const MOST_EVENTS: usize = 20;
 
 /// What a claim asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,5 +53,13 @@ impl Calls {
     /// An answer came: whose it is.
     pub(crate) fn answered(&mut self, call: CallNo) -> Option<Asker> {
         self.waiting.remove(&call)
+    }
+
+    /// Writes an Event, unless many are on their way.
+    pub(crate) fn write_event(&mut self, event: Event, out: &mut Actions) {
+        let waiting = self.waiting.values().filter(|asker| **asker == Asker::Nobody).count();
+        if waiting < MOST_EVENTS {
+            self.call(Asker::Nobody, Call::Event(event), LIMIT, out);
+        }
     }
 }

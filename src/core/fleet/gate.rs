@@ -181,7 +181,7 @@ impl Gate {
                     }
                     // Who can't be told apart is cut with all others.
                     None => {
-                        self.ask(words([client, "KILL", "TYPE", "normal"]), Expected::Ignored, &mut requests)
+                        self.ask(words([client, "KILL", "TYPE", "normal"]), Expected::Ignored, &mut requests);
                     }
                 }
                 self.ask(words([info]), Expected::Info, &mut requests);

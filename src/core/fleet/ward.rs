@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use super::calls::Calls;
 use super::departure;
+use super::edits::Edits;
 use super::gate::Gate;
 use super::membership::Membership;
 use super::objects::Objects;
+use super::report::Progress;
 use super::roles::Wrong;
 use super::scope::{Scope, parse_address};
 use crate::core::action::Level;
@@ -79,6 +81,9 @@ pub(crate) struct Ward {
     pub(super) ended: bool,
     /// When a switchover away from a primary that leaves is asked for, next.
     pub(super) leave_at: Option<Time>,
+    /// How far the own claim was when it was last told of.
+    pub(super) progress: Option<Progress>,
+    pub(super) edits: Edits,
     /// The veto of a replica is heeded until then.
     pub(super) veto_until: Option<Time>,
 }
@@ -111,6 +116,8 @@ impl Ward {
             unreadable: None,
             ended: false,
             leave_at: None,
+            progress: None,
+            edits: Edits::default(),
             veto_until: None,
         }
     }
@@ -131,18 +138,14 @@ impl Ward {
     /// The watch showed the group's Lease, or that there is none.
     pub(crate) fn shown(&mut self, lease: Option<&Lease>, desk: &mut Desk<'_, '_>) {
         let before = self.claimant.seen().cloned();
-        match self.read(lease, desk) {
-            Ok(shown) => {
-                let rests = shown.as_ref().is_some_and(|(_, lease)| lease.holder.is_none());
-                let news = shown.as_ref().map(|(version, _)| version) != before.as_ref();
-                self.tell(Fact::Seen(shown), desk);
-                if rests && news {
-                    // Roles may have changed: what was heard before is old.
-                    desk.group.ask_info(&Which::Primary, desk.cx);
-                    desk.group.ask_replicas_info(desk.cx);
-                }
-            }
-            Err(()) => {}
+        let Ok(shown) = self.read(lease, desk) else { return };
+        let rests = shown.as_ref().is_some_and(|(_, lease)| lease.holder.is_none());
+        let news = shown.as_ref().map(|(version, _)| version) != before.as_ref();
+        self.tell(Fact::Seen(shown), desk);
+        if rests && news {
+            // Roles may have changed: what was heard before is old.
+            desk.group.ask_info(&Which::Primary, desk.cx);
+            desk.group.ask_replicas_info(desk.cx);
         }
     }
 
@@ -185,9 +188,11 @@ impl Ward {
         self.gather(desk);
         self.mind_roles(desk);
         self.mind_departure(desk);
+        self.mind_edits(desk);
         if self.claimant.next_deadline().is_some_and(|at| at <= now) {
             self.tell(Fact::Tick, desk);
         }
+        self.report(desk);
         // A commit may just have been made, or seen.
         self.seat(desk);
         self.enlist(desk);
@@ -203,6 +208,7 @@ impl Ward {
             .chain(claim)
             .chain(self.wrong.next_deadline())
             .chain(self.leave_at)
+            .chain(self.edits.next_deadline())
             .chain(self.veto_until);
         all.map(|at| if at > now { at } else { now + LATE }).min()
     }

@@ -91,6 +91,7 @@ impl Ward {
             Wish::Diverged => {
                 let text = "Two primaries hold data of their own: neither is touched. Name one by removing the other's data";
                 desk.cx.log(Level::Warning, Some(desk.group), text.to_owned());
+                self.write(true, "DataDiverged", text, desk);
             }
             Wish::Ended => self.ended = true,
         }
@@ -153,15 +154,6 @@ impl Ward {
             }
             Sort::WriteLease => Fact::Put(call, written(answer)),
             Sort::PatchService => Fact::Patched(call, written(answer)),
-        }
-    }
-
-    /// The watch showed the Service that follows the primary.
-    pub(crate) fn service_shown(&mut self, desk: &mut Desk<'_, '_>) {
-        let name = self.scope.routes.as_ref().map(|routes| &routes.primary);
-        if let Some(service) = name.and_then(|name| desk.objects.services.get(name)) {
-            let fact = Fact::ServiceSeen(as_read(service));
-            self.tell(fact, desk);
         }
     }
 
@@ -230,7 +222,7 @@ impl Ward {
     }
 }
 
-fn as_read(service: &cluster::Service) -> Service {
+pub(super) fn as_read(service: &cluster::Service) -> Service {
     let pod = service.selector.get(POD_KEY).cloned().unwrap_or_default();
     Service { version: service.version.clone(), pod, epoch: epoch_of(service) }
 }

@@ -211,7 +211,7 @@ impl World {
                     self.queue.push(due, Event::Request(conn, args));
                 }
                 Action::Reply { client, reply } => match self.daemons[at].clients.remove(&client) {
-                    Some(Some(conn)) => self.to_daemon(conn, Input::Frame { conn: conn.id, reply }),
+                    Some(Some(conn)) => self.inform(conn, Input::Frame { conn: conn.id, reply }),
                     Some(None) => self.daemons[at].replies.push(reply),
                     None => {}
                 },
@@ -270,7 +270,7 @@ impl World {
             _ if frozen => {}
             _ => {
                 let reply = if name == b"PING" { Reply::Simple("PONG".into()) } else { Reply::OK };
-                self.to_daemon(from, Input::Frame { conn: from.id, reply });
+                self.inform(from, Input::Frame { conn: from.id, reply });
             }
         }
     }

@@ -348,7 +348,7 @@ impl World {
         self.after_node(to.0, Vec::new());
     }
 
-    pub(super) fn to_primary(&mut self, to: Life, link: ClientKey, message: ReplMsg) {
+    pub(super) fn primary_hears(&mut self, to: Life, link: ClientKey, message: ReplMsg) {
         if self.pods[to.0].life != to.1 {
             return;
         }
@@ -359,7 +359,7 @@ impl World {
         self.after_node(to.0, effects);
     }
 
-    pub(super) fn to_replica(&mut self, to: Life, link: ClientKey, message: ReplMsg) {
+    pub(super) fn replica_hears(&mut self, to: Life, link: ClientKey, message: ReplMsg) {
         if !self.replica(to, link) {
             return;
         }

@@ -245,6 +245,11 @@ fn another_ones_edit_of_the_service_is_put_right() {
     let seen = world.api.put_service(service);
     world.show(&seen);
     world.wait_for("the Service is put right", 5, |world| world.agree_on(0));
+    assert!(
+        world.api.events.iter().any(|event| event.contains("kubectl changed whom")),
+        "{:?}",
+        world.api.events
+    );
 }
 
 #[test]
@@ -355,4 +360,33 @@ fn a_primary_that_freezes_and_wakes_is_demoted() {
     world.run_for(Duration::from_secs(3));
     world.thaw(0);
     world.wait_for("it follows", 30, |world| world.agree_on(1) || world.agree_on(2));
+}
+
+#[test]
+fn who_edits_the_service_again_and_again_is_answered_more_slowly() {
+    let mut world = world(17, QUICK);
+    world.settle();
+    let mut last = Duration::ZERO;
+    for _ in 0..4 {
+        let mut service = world.api.services["redis"].clone();
+        service.selector.insert("statefulset.kubernetes.io/pod-name".to_owned(), "redis-2".to_owned());
+        let seen = world.api.put_service(service);
+        world.show(&seen);
+        let since = world.now;
+        world.wait_for("the Service is put right", 70, |world| world.agree_on(0));
+        last = world.now.since(since);
+    }
+    assert!(last > Duration::from_secs(30), "{last:?}");
+    // A commit is routed all the same.
+    world.kill_container(0);
+    world.wait_for("a successor", 10, |world| world.agree_on(1) || world.agree_on(2));
+    world.run_for(Duration::from_millis(100));
+    let reasons = ["FailoverStarted", "ReplicaChosen", "PrimaryChanged", "FailoverEnded"];
+    for reason in reasons {
+        assert!(
+            world.api.events.iter().any(|event| event.starts_with(reason)),
+            "{reason}: {:?}",
+            world.api.events
+        );
+    }
 }

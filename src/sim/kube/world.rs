@@ -213,8 +213,8 @@ impl World {
             Event::ReplDialled { from, link, ip } => self.repl_dialled(from, link, &ip),
             Event::ReplUp { to, link } => self.repl_up(to, link),
             Event::ReplGone { to, link } => self.repl_gone(to, link),
-            Event::ToPrimary { to, link, message } => self.to_primary(to, link, message),
-            Event::ToReplica { to, link, message } => self.to_replica(to, link, message),
+            Event::ToPrimary { to, link, message } => self.primary_hears(to, link, message),
+            Event::ToReplica { to, link, message } => self.replica_hears(to, link, message),
             Event::ReplicaGone { to, link } => self.replica_gone(to, link),
             Event::Call { from, call, request, until } => self.call(from, call, request, until),
         }
@@ -229,12 +229,12 @@ impl World {
         let (mut at, answer) = if self.moods.away {
             (until, Answer::Unknown("no answer".to_owned()))
         } else if draw < self.moods.refused {
-            let after = (draw % 2 == 0).then(|| Duration::from_millis(300));
+            let after = (draw.is_multiple_of(2)).then(|| Duration::from_millis(300));
             (self.due((3, from.0 as u64, from.1)), Answer::Refused { reason: "429".to_owned(), after })
         } else {
             let fails = draw < self.moods.refused + self.moods.failed;
             let mut answer = Answer::Unknown("500".to_owned());
-            if !fails || draw % 2 == 0 {
+            if !fails || draw.is_multiple_of(2) {
                 if let Call::PatchService { selector, annotations, .. } = &request {
                     let text = |value: Option<&Option<String>>| value.cloned().flatten();
                     let pod = text(selector.get("statefulset.kubernetes.io/pod-name"));
@@ -328,7 +328,7 @@ impl World {
             Some(target) => {
                 self.targets.insert(conn, target);
                 let local = from.parse().unwrap_or(std::net::IpAddr::from([127, 0, 0, 1]));
-                self.to_daemon(conn, Input::Connected { conn: conn.id, local });
+                self.inform(conn, Input::Connected { conn: conn.id, local });
             }
             None if exists => self.disconnect(conn, true),
             // Nobody has that address: nothing comes back.
@@ -336,7 +336,7 @@ impl World {
         }
     }
 
-    pub(super) fn to_daemon(&mut self, conn: Conn, input: Input) {
+    pub(super) fn inform(&mut self, conn: Conn, input: Input) {
         let at = self.due((1, conn.daemon.0 as u64, conn.id.0));
         self.queue.push(at, Event::Daemon(conn.daemon, input));
     }
@@ -346,7 +346,7 @@ impl World {
             self.clients.remove(&key);
         }
         let error = if refused { "Connection refused" } else { "Connection reset by peer" }.to_owned();
-        self.to_daemon(conn, Input::Disconnected { conn: conn.id, error, refused });
+        self.inform(conn, Input::Disconnected { conn: conn.id, error, refused });
     }
 
     fn request(&mut self, conn: Conn, args: Vec<Bytes>) {
@@ -383,7 +383,7 @@ impl World {
         let Some(&conn) = self.clients.get(&key) else { return };
         let (from, to) = (self.pods[pod].ip.clone(), self.daemons[conn.daemon.0].ip.clone());
         if !self.is_cut(&from, &to) {
-            self.to_daemon(conn, Input::Frame { conn: conn.id, reply });
+            self.inform(conn, Input::Frame { conn: conn.id, reply });
         }
     }
 }
