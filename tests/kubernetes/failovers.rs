@@ -16,11 +16,19 @@ fn the_container_of_the_primary_is_killed() {
     by_sentinel.goes_on();
     let (switches, epoch) = (world.switches(), world.epoch());
     world.kubelet.signal(&first, Signal::KILL);
-    world.settled_without(&first);
+    let second = world.settled_without(&first);
     by_service.goes_on();
     by_sentinel.goes_on();
     world.switched(&switches, 1);
     assert!(world.epoch() > epoch);
+    let started = world.event("FailoverStarted");
+    assert!(started.starts_with("mymaster: redis-"), "{started}");
+    world.event("FailoverEnded");
+    let changed = world.events("PrimaryChanged");
+    assert!(
+        changed.iter().any(|note| note.starts_with(&format!("mymaster: {second} is primary "))),
+        "{changed:?}"
+    );
 }
 
 #[test]
@@ -48,9 +56,10 @@ fn the_pod_of_the_primary_is_deleted_politely() {
     writer.goes_on();
     let switches = world.switches();
     world.delete::<Pod>(&first, DeleteParams::default());
-    world.settled_without(&first);
+    let second = world.settled_without(&first);
     writer.goes_on();
     world.switched(&switches, 1);
+    assert!(writer.lost(&world, &second) <= 0, "the role leaves before the process does");
 }
 
 #[test]

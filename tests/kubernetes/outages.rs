@@ -8,6 +8,7 @@ use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::json;
 
+use crate::k8s::Member;
 use crate::support::poll;
 use crate::support::poll::holds_for;
 use crate::world::{EPOCH, GROUP, POD, SERVICE, World};
@@ -105,4 +106,11 @@ fn a_service_that_somebody_edits_is_put_right() {
             other => Err(format!("{other:?} at {}", world.epoch())),
         });
     }
+    let note = world.event("ServiceRepaired");
+    assert!(note.contains(" changed whom Service redis leads to"), "{note}");
+    let repaired = |member: &Member| {
+        let metrics = member.get("/metrics").unwrap();
+        metrics.lines().any(|line| line.starts_with("vedette_service_repairs_total") && !line.ends_with(" 0"))
+    };
+    assert!(world.running().any(repaired));
 }

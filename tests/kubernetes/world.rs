@@ -9,6 +9,7 @@ use std::time::Duration;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::events::v1::Event;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams};
 
@@ -244,6 +245,25 @@ impl World {
             .run(|client| async move { Api::namespaced(client, &namespace).get_opt(&name).await.unwrap() })
     }
 
+    /// Waits for an Event with that reason about the Service; its note.
+    #[track_caller]
+    pub(crate) fn event(&self, reason: &str) -> String {
+        poll(reason, || self.events(reason).pop().ok_or("no such Event"))
+    }
+
+    /// Notes of the Events with that reason about the Service.
+    pub(crate) fn events(&self, reason: &str) -> Vec<String> {
+        let namespace = self.namespace.clone();
+        let listed = self.admin().run(|client| async move {
+            Api::<Event>::namespaced(client, &namespace).list(&ListParams::default()).await.unwrap().items
+        });
+        let about = |event: &Event| event.regarding.as_ref().and_then(|one| one.name.clone());
+        let of_reason = listed.into_iter().filter(|event| {
+            event.reason.as_deref() == Some(reason) && about(event).as_deref() == Some(SERVICE)
+        });
+        of_reason.filter_map(|event| event.note).collect()
+    }
+
     /// Deletes an object of the namespace.
     pub(crate) fn delete<K>(&self, name: &str, params: DeleteParams)
     where
@@ -378,11 +398,12 @@ fn endpoints(admin: &Admin, namespace: &str) -> Result<Vec<String>, kube::Error>
     Ok(found)
 }
 
-/// Writes a counter under a key of its own, wherever it is led, until dropped.
+/// Counts up a key of its own, wherever it is led, until dropped.
 pub(crate) struct Writer {
     acknowledged: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+    key: &'static str,
 }
 
 impl Writer {
@@ -399,9 +420,8 @@ impl Writer {
                 let client = resolve().and_then(|address| Client::connect(&address, PORT).ok());
                 if let Some(mut client) = client {
                     while !ended.load(Ordering::SeqCst) {
-                        let value = (count.load(Ordering::SeqCst) + 1).to_string();
-                        match client.command(&["SET", key, &value]) {
-                            Ok(Value::Simple(_)) => count.fetch_add(1, Ordering::SeqCst),
+                        match client.command(&["INCR", key]) {
+                            Ok(Value::Int(_)) => count.fetch_add(1, Ordering::SeqCst),
                             Ok(_) | Err(_) => break,
                         };
                         thread::sleep(Duration::from_millis(5));
@@ -410,7 +430,23 @@ impl Writer {
                 thread::sleep(Duration::from_millis(20));
             }
         });
-        Self { acknowledged, stop, thread: Some(thread) }
+        Self { acknowledged, stop, thread: Some(thread), key }
+    }
+
+    /// Ends, and tells how many of the writes that were acknowledged are not there; a write that is there without an answer
+    /// makes up for one that is lost, so at least so many.
+    pub(crate) fn lost(mut self, world: &World, primary: &str) -> i64 {
+        self.end();
+        let counted: i64 =
+            world.kubelet.connect(primary).unwrap().call(&["GET", self.key]).text().parse().unwrap();
+        i64::try_from(self.acknowledged.load(Ordering::SeqCst)).unwrap() - counted
+    }
+
+    fn end(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 
     /// Waits until twenty more writes were acknowledged.
@@ -423,9 +459,6 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::SeqCst);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.end();
     }
 }
