@@ -73,10 +73,11 @@ fn a_group_lease_that_somebody_deletes_is_made_again_above_its_epoch() {
     writer.goes_on();
     let (switches, epoch) = (world.switches(), world.epoch());
     world.delete::<Lease>("vedette-group-mymaster", DeleteParams::default());
-    poll("a later epoch", || match world.agreed() {
-        Ok(primary) if world.epoch() > epoch => Ok(assert_eq!(primary, first, "nobody's role has changed")),
+    let primary = poll("a later epoch", || match world.agreed() {
+        Ok(primary) if world.epoch() > epoch => Ok(primary),
         other => Err(format!("{other:?}")),
     });
+    assert_eq!(primary, first, "nobody's role has changed");
     writer.goes_on();
     world.switched(&switches, 0);
 }
