@@ -7,7 +7,6 @@
 mod disk;
 mod facts;
 mod invariants;
-#[cfg(test)]
 mod kube;
 mod ledger;
 mod net;
@@ -20,6 +19,7 @@ mod scenarios;
 mod trace;
 mod world;
 
+pub use kube::{FleetOutcome, run_fleet};
 pub use plan::Plan;
 pub use trace::{Keep, Trace};
 pub use world::{Figures, Violation};

@@ -4,6 +4,9 @@ mod api;
 mod daemon;
 mod laws;
 mod node;
+mod run;
 #[cfg(test)]
 mod tests;
 mod world;
+
+pub use run::{FleetOutcome, run_fleet};

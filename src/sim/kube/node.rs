@@ -86,6 +86,10 @@ impl World {
         if empty {
             left = Durable { replica_of: left.replica_of, ..Durable::default() };
         }
+        if self.guarded && pod.life > 1 {
+            // As `vedette boot` leaves it: nobody's primary, and a replica of nobody.
+            left.replica_of = Some(("10.255.255.255".to_owned(), 1));
+        }
         pod.redis = Some(FakeRedis::boot(config, left, Rng::new(seed, 5), self.now, Duration::ZERO));
         self.note(|| format!("redis-{at} starts{}", if empty { " empty" } else { "" }));
         self.report(at);

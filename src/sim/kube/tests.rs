@@ -2,44 +2,8 @@
 
 use std::time::Duration;
 
+use super::run::{SIZE, run_fleet, world};
 use super::world::World;
-use crate::core::cluster::Service;
-use crate::core::ids::Version;
-
-const SIZE: usize = 3;
-
-/// Three daemons and three data nodes, of which the first is a primary with data.
-fn world(seed: u64, annotations: &[(&str, &str)]) -> World {
-    let mut world = World::empty(seed);
-    let first = world.add_pod(None);
-    for _ in 0..2 {
-        let ip = world.pods[first].ip.clone();
-        world.add_pod(Some(ip));
-    }
-    let text = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
-    let service = Service {
-        name: "redis".to_owned(),
-        version: Version::from(""),
-        labels: [("vedette.dev/group".to_owned(), "g".to_owned())].into(),
-        annotations: annotations.iter().map(text).collect(),
-        selector: [("app".to_owned(), "redis".to_owned())].into(),
-        port: Some(6379),
-        manager: "kubectl".to_owned(),
-        deleting: false,
-    };
-    world.api.put_service(service);
-    for _ in 0..SIZE {
-        world.add_daemon();
-    }
-    world.run_for(Duration::from_millis(500));
-    for at in 0..3 {
-        world.write(first, at);
-    }
-    for at in 0..SIZE {
-        world.start_daemon(at, SIZE);
-    }
-    world
-}
 
 impl World {
     fn fail(&self, what: &str) -> ! {
@@ -53,22 +17,6 @@ impl World {
         if self.laws.broken.is_some() {
             self.fail("a law is broken");
         }
-    }
-
-    /// All agree on that Pod.
-    fn agree_on(&self, pod: usize) -> bool {
-        let ip = &self.pods[pod].ip;
-        let told = (0..self.daemons.len()).all(|at| {
-            self.daemons[at].engine.is_none() || self.told(at).is_some_and(|(host, _)| host == *ip)
-        });
-        let selected = self.selected().as_ref() == Some(&self.pods[pod].name);
-        let others = self.pods.iter().enumerate().all(|(at, other)| match &other.redis {
-            Some(redis) if at == pod => redis.is_primary(),
-            Some(redis) => redis.following().is_some_and(|(host, _, up)| host == ip && up),
-            None => at != pod,
-        });
-        let rests = self.lease().is_some_and(|lease| lease.holder.is_none() && lease.failover.is_none());
-        told && selected && others && rests
     }
 
     fn wait_for(&mut self, what: &str, seconds: u64, holds: impl Fn(&Self) -> bool) {
@@ -388,5 +336,26 @@ fn who_edits_the_service_again_and_again_is_answered_more_slowly() {
             "{reason}: {:?}",
             world.api.events
         );
+    }
+}
+
+#[test]
+fn one_seed_gives_one_run() {
+    assert_eq!(run_fleet(42).digest, run_fleet(42).digest);
+}
+
+/// `VEDETTE_SIM_FROM=N` and `VEDETTE_SIM_RUNS=N` play others.
+#[test]
+fn drawn_faults_break_no_law() {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let from = number("VEDETTE_SIM_FROM").unwrap_or(1);
+    for seed in from..from + number("VEDETTE_SIM_RUNS").unwrap_or(20) {
+        let outcome = run_fleet(seed);
+        if let Some(violation) = outcome.violation {
+            for line in &outcome.trace {
+                println!("{line}");
+            }
+            panic!("seed {seed}: {violation:?}");
+        }
     }
 }

@@ -127,6 +127,8 @@ pub(crate) struct World {
     pub(super) cut: BTreeSet<(String, String)>,
     pub(super) next_key: ClientKey,
     pub(super) next_ip: u8,
+    /// Data nodes start as replicas of nobody.
+    pub(super) guarded: bool,
     pub(super) laws: Laws,
     pub(super) log: Vec<String>,
 }
@@ -149,6 +151,7 @@ impl World {
             cut: BTreeSet::new(),
             next_key: 0,
             next_ip: 1,
+            guarded: false,
             laws: Laws::default(),
             log: Vec::new(),
         }
@@ -371,6 +374,36 @@ impl World {
         if let Some(Target::Node(life, key)) = self.targets.remove(&conn) {
             self.clients.remove(&key);
             if self.pods[life.0].life == life.1
+                && let Some(redis) = &mut self.pods[life.0].redis
+            {
+                redis.client_gone(key);
+            }
+        }
+    }
+
+    /// Two hosts reach each other again; what was on its way is lost, and its connections with it.
+    pub(super) fn mend(&mut self, one: &str, other: &str) {
+        self.note(|| format!("{one} and {other} reach each other"));
+        self.cut.remove(&(one.to_owned(), other.to_owned()));
+        self.cut.remove(&(other.to_owned(), one.to_owned()));
+        let across: Vec<Conn> = self
+            .targets
+            .iter()
+            .filter(|(conn, target)| {
+                let there = match target {
+                    Target::Node(life, _) => &self.pods[life.0].ip,
+                    Target::Daemon(life) => &self.daemons[life.0].ip,
+                };
+                let here = &self.daemons[conn.daemon.0].ip;
+                (here == one && there == other) || (here == other && there == one)
+            })
+            .map(|(conn, _)| *conn)
+            .collect();
+        for conn in across {
+            let target = self.targets.get(&conn).copied();
+            self.disconnect(conn, false);
+            if let Some(Target::Node(life, key)) = target
+                && self.pods[life.0].life == life.1
                 && let Some(redis) = &mut self.pods[life.0].redis
             {
                 redis.client_gone(key);
