@@ -125,25 +125,20 @@ fn two_members_that_wake_at_once_make_one_failover() {
 }
 
 #[test]
-fn the_claimant_is_asked_to_end() {
-    let mut world = World::new(0);
+fn a_node_is_lost_with_the_primary_on_it() {
+    let world = World::new(0);
     let first = world.settled();
-    let switches = world.switches();
-    let other = world.pods().into_iter().map(|(pod, ..)| pod).find(|pod| *pod != first).unwrap();
-    // Who has the claim waits for it for a while.
-    world.kubelet.pause(&other);
-    world.kubelet.kill_and_hold(&first);
-    let holder = poll("a claim", || world.holder().ok_or("nobody has claimed"));
-    let ids: Vec<String> = world.members.iter().map(|member| member.id()).collect();
-    let claimant = ids.iter().position(|id| holder.starts_with(id.as_str())).expect("a member");
-    let status = world.members[claimant].terminate();
-    assert!(status.success(), "{status}");
+    let node = world.node(&first);
+    world.kubelet.lose(&node);
+    // Nobody says that its Pod has ended; it only is silent.
     poll("another primary", || world.leads_to_another_than(&first));
-    world.kubelet.signal(&other, Signal::CONT);
-    world.kubelet.release(&first);
+    let others: Vec<_> = world.pods().into_iter().map(|(pod, ..)| pod).filter(|pod| *pod != first).collect();
+    poll("the others follow", || {
+        let roles: Vec<_> = others.iter().map(|pod| world.role(pod)).collect();
+        let primaries = roles.iter().filter(|role| role.as_deref() == Ok("master")).count();
+        if primaries == 1 { Ok(()) } else { Err(roles) }
+    });
+    // The old primary is found where it was, and follows.
+    world.network.heal();
     world.settled_without(&first);
-    world.switched(&switches, 1);
-    // The one that ended has taken its Lease back; it comes again under the same name.
-    world.members[claimant].start();
-    world.settled();
 }

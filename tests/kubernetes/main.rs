@@ -9,6 +9,7 @@ mod k8s;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod crews;
 mod failovers;
 mod leases;
 mod outage;
@@ -20,3 +21,4 @@ mod services;
 mod shell;
 mod sick;
 mod world;
+mod writer;

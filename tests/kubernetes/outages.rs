@@ -66,6 +66,24 @@ fn a_primary_that_fails_without_the_api_server_is_replaced_when_it_is_back() {
 }
 
 #[test]
+fn a_primary_that_fails_while_the_api_server_is_silent_is_replaced_when_it_answers() {
+    let world = World::new(0);
+    let first = world.settled();
+    let switches = world.switches();
+    world.plane.pause_api();
+    world.kubelet.kill_and_hold(&first);
+    let others: Vec<_> = ["redis-0", "redis-1", "redis-2"].into_iter().filter(|pod| *pod != first).collect();
+    holds_for(Duration::from_secs(10), "nobody is promoted", || {
+        others.iter().all(|pod| world.role(pod).unwrap().starts_with("slave"))
+    });
+    world.plane.resume_api();
+    poll("another primary", || world.leads_to_another_than(&first));
+    world.kubelet.release(&first);
+    world.settled_without(&first);
+    world.switched(&switches, 1);
+}
+
+#[test]
 fn a_group_lease_that_somebody_deletes_is_made_again_above_its_epoch() {
     let world = World::new(0);
     let first = world.settled();

@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::thread;
 
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::events::v1::Event;
 use kube::Api;
-use kube::api::{DeleteParams, ListParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use serde_json::json;
 
-use crate::k8s::container::PORT;
 use crate::k8s::member::FLEET;
 use crate::k8s::{Admin, ControlPlane, Kubelet, Member, manifests};
 use crate::support::{Client, Host, Network, Value, eventually, poll};
+use crate::writer::Writer;
 
 /// The group's name.
 pub(crate) const GROUP: &str = "mymaster";
@@ -181,11 +181,34 @@ impl World {
 
     /// Whether the Service leads to another Pod than that.
     pub(crate) fn leads_to_another_than(&self, pod: &str) -> Result<(), String> {
-        let selector = self.service().spec.and_then(|spec| spec.selector).unwrap_or_default();
-        match selector.get(POD) {
+        match self.primary() {
             Some(primary) if primary != pod => Ok(()),
             other => Err(format!("it leads to {other:?}")),
         }
+    }
+
+    /// The Pod that the Service leads to.
+    pub(crate) fn primary(&self) -> Option<String> {
+        self.service().spec?.selector?.remove(POD)
+    }
+
+    /// The node of a Pod.
+    pub(crate) fn node(&self, pod: &str) -> String {
+        let (namespace, pod) = (self.namespace.clone(), pod.to_owned());
+        let found = self
+            .admin()
+            .run(|client| async move { Api::<Pod>::namespaced(client, &namespace).get(&pod).await.unwrap() });
+        found.spec.unwrap().node_name.unwrap()
+    }
+
+    /// Lets the StatefulSet have so many Pods.
+    pub(crate) fn scale(&self, size: usize) {
+        let namespace = self.namespace.clone();
+        let patch = Patch::Merge(json!({"spec": {"replicas": size}}));
+        self.admin().run(|client| async move {
+            let api: Api<StatefulSet> = Api::namespaced(client, &namespace);
+            api.patch(SERVICE, &PatchParams::default(), &patch).await.unwrap();
+        });
     }
 
     /// Who has claimed the group.
@@ -396,69 +419,4 @@ fn endpoints(admin: &Admin, namespace: &str) -> Result<Vec<String>, kube::Error>
     let mut found: Vec<String> = ready.flat_map(|endpoint| endpoint.addresses).collect();
     found.sort();
     Ok(found)
-}
-
-/// Counts up a key of its own, wherever it is led, until dropped.
-pub(crate) struct Writer {
-    acknowledged: Arc<AtomicU64>,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-    key: &'static str,
-}
-
-impl Writer {
-    fn start(
-        place: Host,
-        key: &'static str,
-        mut resolve: impl FnMut() -> Option<String> + Send + 'static,
-    ) -> Self {
-        let (acknowledged, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-        let (count, ended) = (Arc::clone(&acknowledged), Arc::clone(&stop));
-        let thread = thread::spawn(move || {
-            place.enter();
-            while !ended.load(Ordering::SeqCst) {
-                let client = resolve().and_then(|address| Client::connect(&address, PORT).ok());
-                if let Some(mut client) = client {
-                    while !ended.load(Ordering::SeqCst) {
-                        match client.command(&["INCR", key]) {
-                            Ok(Value::Int(_)) => count.fetch_add(1, Ordering::SeqCst),
-                            Ok(_) | Err(_) => break,
-                        };
-                        thread::sleep(Duration::from_millis(5));
-                    }
-                }
-                thread::sleep(Duration::from_millis(20));
-            }
-        });
-        Self { acknowledged, stop, thread: Some(thread), key }
-    }
-
-    /// Ends, and tells how many of the writes that were acknowledged are not there; a write that is there without an answer
-    /// makes up for one that is lost, so at least so many.
-    pub(crate) fn lost(mut self, world: &World, primary: &str) -> i64 {
-        self.end();
-        let counted: i64 =
-            world.kubelet.connect(primary).unwrap().call(&["GET", self.key]).text().parse().unwrap();
-        i64::try_from(self.acknowledged.load(Ordering::SeqCst)).unwrap() - counted
-    }
-
-    fn end(&mut self) {
-        self.stop.store(true, Ordering::SeqCst);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-
-    /// Waits until twenty more writes were acknowledged.
-    #[track_caller]
-    pub(crate) fn goes_on(&self) {
-        let before = self.acknowledged.load(Ordering::SeqCst);
-        eventually("writes are acknowledged", || self.acknowledged.load(Ordering::SeqCst) > before + 20);
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        self.end();
-    }
 }
