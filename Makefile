@@ -66,7 +66,7 @@ simulation: ## seeded runs of several cores in a virtual world
 
 real: build ## against real redis-server, redis-sentinel and exporters
 	$(MEMORY) $(CARGO) test $(FEATURES) --test real -- --test-threads $(TEST_THREADS)
-	$(MEMORY) $(CARGO) test $(FEATURES) --test demo --test process --test rewrite
+	$(MEMORY) $(CARGO) test $(FEATURES) --test demo --test process --test pod --test rewrite
 
 fleets: build ## several kinds of daemons, hosts that lose each other, faults in a row; takes root
 	$(MEMORY) $(CARGO) test $(FEATURES) --test fleets -- --test-threads $(TEST_THREADS)
