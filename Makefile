@@ -77,6 +77,7 @@ fleets: build ## several kinds of daemons, hosts that lose each other, faults in
 
 kubernetes: build ## against a real Kubernetes API server with the rights that are shipped; the first build of it takes minutes
 	tests/kubernetes/prepare
+	tests/kubernetes/tools/prepare
 	$(MEMORY) $(CARGO) test $(FEATURES) --test kubernetes -- --test-threads $(TEST_THREADS)
 
 clients: build ## client libraries of five languages through failovers

@@ -10,6 +10,7 @@ mod k8s;
 mod support;
 
 mod leases;
+mod manifests;
 mod outage;
 mod pods;
 mod rights;
