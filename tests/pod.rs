@@ -15,6 +15,12 @@ use support::node::{NodeSpec, REDIS, VALKEY};
 use support::{Client, Group, Login, Node, Port, Process, Program, eventually, poll};
 use tempfile::TempDir;
 
+/// A folder like the emptyDir that a Pod's containers share: programs may be started from it, which not every temporary
+/// folder allows.
+fn shared_folder() -> TempDir {
+    TempDir::with_prefix_in("shared", env!("CARGO_TARGET_TMPDIR")).unwrap()
+}
+
 fn vedette() -> Command {
     Program::subject().named("vedette").command()
 }
@@ -34,7 +40,7 @@ struct Pod {
 impl Pod {
     /// Runs the init container, and then the container.
     fn start(program: &'static str, include: bool, arguments: &[&str]) -> Self {
-        let shared = TempDir::with_prefix("vedette-shared").unwrap();
+        let shared = shared_folder();
         let prepared = vedette().args(["boot", "--into"]).arg(shared.path()).output().unwrap();
         assert!(prepared.status.success(), "{prepared:?}");
         let mut pod = Self {
@@ -334,7 +340,7 @@ fn a_role_that_nobody_can_take_is_said_to_be_still_here() {
 
 #[test]
 fn the_shared_program_is_this_one() {
-    let shared = TempDir::with_prefix("vedette-shared").unwrap();
+    let shared = shared_folder();
     let prepared = vedette().args(["boot", "--into"]).arg(shared.path()).output().unwrap();
     assert!(said(&prepared).starts_with("vedette and boot.conf are in "), "{}", said(&prepared));
     let version = |program: &Path| said(&Command::new(program).arg("--version").output().unwrap());

@@ -76,16 +76,15 @@ fn by_name(objects: Vec<Value>) -> BTreeMap<(String, String), Value> {
 /// Takes out what kustomize has and a chart can't have: the digest behind a ConfigMap's name.
 fn without_digest(objects: &mut [Value]) {
     for object in objects {
-        if object["kind"] == "ConfigMap" {
-            let name = object["metadata"]["name"].as_str().unwrap();
-            assert!(name.starts_with("vedette-"), "{name}");
-            object["metadata"]["name"] = "vedette".into();
-        } else if object["kind"] == "StatefulSet" {
-            let name =
-                object.pointer_mut("/spec/template/spec/volumes/0/configMap/name").expect("a ConfigMap");
-            assert!(name.as_str().unwrap().starts_with("vedette-"), "{name}");
-            *name = "vedette".into();
-        }
+        let place = match object["kind"].as_str().expect("a kind") {
+            "ConfigMap" => "/metadata/name",
+            "StatefulSet" => "/spec/template/spec/volumes/0/configMap/name",
+            _ => continue,
+        };
+        let name = object.pointer_mut(place).expect("the name of a ConfigMap");
+        let (short, digest) = name.as_str().expect("a name").rsplit_once('-').expect("a digest");
+        assert_eq!(digest.len(), 10, "{name}");
+        *name = short.into();
     }
 }
 
@@ -111,9 +110,18 @@ fn without_chart(objects: &mut [Value]) {
             let template = &mut object["spec"]["template"];
             let annotations = template["metadata"].as_object_mut().unwrap().remove("annotations").unwrap();
             assert_eq!(annotations["checksum/config"].as_str().unwrap().len(), 64);
-            let image = &mut template["spec"]["containers"][0]["image"];
-            assert_eq!(*image, concat!("vedette:", env!("CARGO_PKG_VERSION")), "the program's own version");
-            *image = "vedette".into();
+            let mut own = 0;
+            for place in ["containers", "initContainers"] {
+                for container in
+                    template["spec"].get_mut(place).and_then(Value::as_array_mut).into_iter().flatten()
+                {
+                    if container["image"] == concat!("vedette:", env!("CARGO_PKG_VERSION")) {
+                        container["image"] = "vedette".into();
+                        own += 1;
+                    }
+                }
+            }
+            assert_eq!(own, 1, "the program's own version: {}", template["spec"]);
         }
     }
 }
@@ -133,15 +141,13 @@ fn assert_same(mut chart: Vec<Value>, mut kustomized: Vec<Value>) {
 #[test]
 fn the_chart_and_the_kustomization_are_the_same() {
     assert_same(helm(&FULL), kustomize("overlays/full"));
-    // On fewer nodes than members; all the rest of the sample is Redis.
-    let fleet = |object: &Value| object["metadata"]["labels"]["app.kubernetes.io/name"] == "vedette";
-    let sample = kustomize("overlays/sample").into_iter().filter(fleet).collect();
-    assert_same(helm(&["--set", "rbac.nodes=true,antiAffinity=preferred"]), sample);
+    let sample = ["--set", "rbac.nodes=true,antiAffinity=preferred,redis.enabled=true"];
+    assert_same(helm(&sample), kustomize("overlays/sample"));
 }
 
 #[test]
 fn helm_finds_nothing_to_complain_of() {
-    for values in [&[][..], &FULL, &["--set", "antiAffinity=none,networkPolicy.enabled=false"]] {
+    for values in [&[][..], &FULL, &["--set", "antiAffinity=none,redis.enabled=true"]] {
         let chart = path("deploy/helm/vedette");
         said(tool("helm").args(["lint", "--strict"]).arg(chart).args(values)).unwrap();
     }
@@ -155,6 +161,8 @@ fn values_do_what_they_say() {
         "--set=podDisruptionBudget.enabled=false,networkPolicy.clients[0].namespaceSelector.matchLabels.a=b",
         "--set-string=podAnnotations.one=1",
         &format!("--set-literal=extraConfig={text}"),
+        "--set=redis.enabled=true,redis.name=cache,redis.options.down-after-milliseconds=12345678",
+        "--set-literal=redis.extraConfig=maxmemory 1gb\n",
     ]));
     let object = |kind: &str, name: &str| &objects[&(kind.to_owned(), name.to_owned())];
     let config = object("ConfigMap", "guard")["data"]["sentinel.conf"].as_str().unwrap();
@@ -174,7 +182,18 @@ fn values_do_what_they_say() {
     assert_eq!(patches, [&json!(["redis", "other"])]);
     let from = &object("NetworkPolicy", "guard")["spec"]["ingress"][0]["from"];
     assert_eq!(*from, json!([{"podSelector": {}}, {"namespaceSelector": {"matchLabels": {"a": "b"}}}]));
-    assert!(!objects.keys().any(|(kind, _)| kind == "PodDisruptionBudget" || kind == "PodMonitor"));
+    let redis = object("Service", "cache");
+    assert_eq!(redis["metadata"]["labels"]["vedette.dev/group"], "cache");
+    assert_eq!(redis["metadata"]["annotations"]["vedette.dev/down-after-milliseconds"], "12345678");
+    let redis = &object("StatefulSet", "cache")["spec"]["template"]["spec"]["containers"][0];
+    let leave = &redis["lifecycle"]["preStop"]["exec"]["command"];
+    assert_eq!(
+        *leave,
+        json!(["/vedette/vedette", "leave", "cache", "--vedettes", "guard:26379", "--within", "30"])
+    );
+    let config = object("ConfigMap", "cache")["data"]["redis.conf"].as_str().unwrap();
+    assert!(config.ends_with("\nreplica-serve-stale-data no\nmaxmemory 1gb\n"), "{config}");
+    assert!(!objects.keys().any(|(kind, name)| name == "redis" || kind == "PodMonitor"));
 }
 
 #[test]
@@ -199,11 +218,17 @@ fn the_schema_refuses_wrong_values() {
         ("podMonitor.namespace=a.b", "/podMonitor/namespace"),
         ("resources.limit.cpu=1", "/resources"),
         ("podAnnotations.one=1", "/podAnnotations/one"),
+        ("redis.replicas=0", "/redis/replicas"),
+        ("redis.storage=much", "/redis/storage"),
+        ("redis.options.down-after=1", "propertyName 'down-after'"),
+        ("redis.options.quorum=two", "/redis/options/quorum"),
     ] {
         let error = try_helm("vedette", &["--set", value]).expect_err(value);
         assert!(error.contains("don't meet the specifications of the schema"), "{value}: {error}");
         assert!(error.contains(named), "{value}: {error}");
     }
+    let error = try_helm("vedette", &["--set", "redis.enabled=true,redis.name=vedette"]).unwrap_err();
+    assert!(error.contains("redis.name: 'vedette' is the fleet's own"), "{error}");
 }
 
 /// As much of the Prometheus operator's own definition as the PodMonitor here uses.
