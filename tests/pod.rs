@@ -324,6 +324,21 @@ fn who_is_not_theirs_moves_nothing() {
 }
 
 #[test]
+fn who_may_not_ask_is_told_at_once() {
+    let head = vec!["user onlooker on >look allchannels +sentinel|master +auth".to_owned()];
+    let group = fleet(Spec { head, ..Spec::default() });
+    let dir = TempDir::with_prefix("vedette-pass").unwrap();
+    let file = dir.path().join("look");
+    fs::write(&file, "look").unwrap();
+    let login = ["--sentinel-user", "onlooker", "--sentinel-pass-file", file.to_str().unwrap()];
+    // Longer than any test may take.
+    let more = [&login[..], &["--within", "86400"]].concat();
+    let output = leave(group.sentinels[0].port(), group.primary_port(), &more);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).starts_with("vedette leave: the vedettes said: NOPERM"), "{}", said(&output));
+}
+
+#[test]
 fn a_role_that_nobody_can_take_is_said_to_be_still_here() {
     let group = fleet(Spec { replicas: 0, ..Spec::default() });
     let output = leave(group.sentinels[0].port(), group.primary_port(), &["--within", "1"]);

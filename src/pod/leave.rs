@@ -19,6 +19,8 @@ use super::conn::{Conn, Error, Target};
 const PAUSE: Duration = Duration::from_millis(50);
 /// Between two requests: before that a vedette says that it was asked already.
 const AGAIN: Duration = Duration::from_millis(1100);
+/// What stands in a switchover's way now, and may not a little later: one is running; no replica is in step.
+const PASSING: [&str; 2] = ["INPROG", "NOGOODSLAVE"];
 /// How long nobody, or nobody who knows the group, may answer before there is nobody to wait for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -183,7 +185,10 @@ impl Leaver {
                             was_primary = true;
                             if asked_at.is_none_or(|at| now - at >= AGAIN) {
                                 asked_at = Some(now);
-                                said = self.request().await;
+                                said = match self.request().await {
+                                    Ok(text) => text,
+                                    Err(text) => return Outcome::Refused("the vedettes", text),
+                                };
                             }
                         }
                         (true, false) if was_primary || known.is_empty() => {}
@@ -223,11 +228,13 @@ impl Leaver {
         Ok(reply.field("runid").unwrap_or_default().to_owned())
     }
 
-    /// Asks for a switchover; what was answered.
-    async fn request(&mut self) -> String {
+    /// Asks for a switchover; what was answered, or why there will be none however often it is asked for.
+    async fn request(&mut self) -> Result<String, String> {
         match self.fleet.ask(&["SENTINEL", "FAILOVER", &self.group]).await {
-            Ok(reply) => reply.text().unwrap_or_default().to_owned(),
-            Err(error) => error.to_string(),
+            Ok(reply) => Ok(reply.text().unwrap_or_default().to_owned()),
+            Err(Error::Silent(error)) => Ok(error.to_string()),
+            Err(Error::Refused(text)) if PASSING.iter().any(|code| text.starts_with(code)) => Ok(text),
+            Err(Error::Refused(text)) => Err(text),
         }
     }
 }
