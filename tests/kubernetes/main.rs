@@ -11,6 +11,7 @@ mod support;
 
 mod failovers;
 mod leases;
+mod manifests;
 mod outage;
 mod pods;
 mod rights;
