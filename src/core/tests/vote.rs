@@ -60,6 +60,16 @@ fn questions_that_seek_no_vote_change_nothing() {
 }
 
 #[test]
+fn at_epoch_0_the_last_vote_is_told_and_none_is_given() {
+    let mut world = World::new(settings());
+    assert_eq!(ask(&mut world, 0, &id('y')), Some(opinion(false, "*", 0)));
+    ask(&mut world, 20, &id('x'));
+    let before = world.engine.snapshot();
+    assert_eq!(ask(&mut world, 0, &id('y')), Some(opinion(false, &id('x'), 20)));
+    assert_eq!(world.engine.snapshot(), before);
+}
+
+#[test]
 fn there_is_a_last_epoch() {
     let last = u64::MAX / 2;
     let mut world = World::new(settings());
