@@ -127,9 +127,15 @@ fn who_knows_of_nobody_to_promote_lets_the_others_go_first() {
         world.peers_say(&opinion(true, "*", 0));
         world.kill(PRIMARY);
         let agreed = world.until("+odown");
-        world.until("+try-failover").millis_since(agreed)
+        let first = world.until("+try-failover");
+        world.events.clear();
+        let second = world.until("+try-failover");
+        (first.millis_since(agreed), second.millis_since(first))
     };
     let step = super::super::quorum::RANK_STEP_MS;
-    let (usual, last) = (turn(100), turn(0));
+    let ((usual, usually_again), (last, again)) = (turn(100), turn(0));
     assert!(last >= usual + 2 * step - 15, "{usual} ms, then {last} ms");
+    let twice_the_timeout = 20_000;
+    assert!((twice_the_timeout..twice_the_timeout + 1_200).contains(&usually_again), "{usually_again} ms");
+    assert!(again >= twice_the_timeout + 3_000, "{again} ms");
 }
