@@ -12,6 +12,7 @@ mod support;
 mod crews;
 mod failovers;
 mod leases;
+mod manifests;
 mod outage;
 mod outages;
 mod pods;
