@@ -65,6 +65,7 @@ pub struct FleetOutcome {
 enum Undo {
     Container(usize, bool),
     Pod(usize),
+    Recreate(usize),
     Daemon(usize),
     Api,
     Moods,
@@ -134,8 +135,13 @@ impl World {
                 Some((long, Undo::Container(pod, empty)))
             }
             3 if self.pods[pod].redis.is_some() => {
-                self.recreate_pod(pod, false);
-                None
+                if self.rng.chance(500) {
+                    self.recreate_pod(pod, false);
+                    return None;
+                }
+                // Politely: it has a while to hand its role over.
+                self.mark_deleting(pod);
+                Some((long, Undo::Recreate(pod)))
             }
             4 if self.pods[pod].redis.is_some() => {
                 self.note(|| format!("redis-{pod} freezes"));
@@ -211,6 +217,7 @@ impl World {
                 }
             }
             Undo::Pod(pod) => self.thaw(pod),
+            Undo::Recreate(pod) => self.recreate_pod(pod, false),
             Undo::Daemon(daemon) => {
                 if self.daemons[daemon].engine.is_some() {
                     self.kill_daemon(daemon);
