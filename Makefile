@@ -17,12 +17,16 @@ FUZZ_TARGETS := requests replies info hello config
 # what was just compiled, is not all that they show.
 MEMORY := $(shell df --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 > 2000000 { print "TMPDIR=/dev/shm" }')
 
+# For images of any make: the C library is in the program.
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+STATIC_PROFILE ?= release
+
 PREFIX ?= /usr/local
 DESTDIR ?=
 BIN := $(DESTDIR)$(PREFIX)/bin
 SHARE := $(DESTDIR)$(PREFIX)/share
 
-.PHONY: help build test soak fmt fmt-check lint doc deny unit model fuzz simulation real fleets kubernetes clients conformance bench bench-table demo install clean
+.PHONY: help build test soak fmt fmt-check lint doc deny unit model fuzz simulation real fleets kubernetes static clients conformance bench bench-table demo install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,13 +70,14 @@ simulation: ## seeded runs of several cores in a virtual world
 
 real: build ## against real redis-server, redis-sentinel and exporters
 	$(MEMORY) $(CARGO) test $(FEATURES) --test real -- --test-threads $(TEST_THREADS)
-	$(MEMORY) $(CARGO) test $(FEATURES) --test demo --test process --test rewrite
+	$(MEMORY) $(CARGO) test $(FEATURES) --test demo --test process --test pod --test rewrite
 
 fleets: build ## several kinds of daemons, hosts that lose each other, faults in a row; takes root
 	$(MEMORY) $(CARGO) test $(FEATURES) --test fleets -- --test-threads $(TEST_THREADS)
 
 kubernetes: build ## against a real Kubernetes API server with the rights that are shipped; the first build of it takes minutes
 	tests/kubernetes/prepare
+	tests/kubernetes/tools/prepare
 	$(MEMORY) $(CARGO) test $(FEATURES) --test kubernetes -- --test-threads $(TEST_THREADS)
 
 clients: build ## client libraries of five languages through failovers
@@ -90,6 +95,10 @@ bench: ## the figure: no late PING, no waiting query, under SETs with a slow dis
 
 bench-table: ## the figures of redis-sentinel, valkey-sentinel and this daemon in turn; ROWS=kill,idle for some of them
 	$(CARGO) bench --bench table -- $(if $(ROWS),--rows $(ROWS))
+
+static: ## a static build, tried in an empty root: minutes, and not a part of `make test`; takes root
+	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --locked --bin vedette --target $(HOST) --profile $(STATIC_PROFILE)
+	tests/static $(TARGET)/$(HOST)/$(if $(filter dev,$(STATIC_PROFILE)),debug,$(STATIC_PROFILE))/vedette
 
 demo: ## a live topology in the terminal, with a failover to watch
 	$(CARGO) run --bin vedette -- demo

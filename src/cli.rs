@@ -8,6 +8,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::config::{Identity, Sources, grammar};
 use crate::demo::DemoArgs;
+use crate::pod::{BootArgs, LeaveArgs};
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ pub enum Invocation {
 #[command(name = "vedette", disable_version_flag = true, disable_help_subcommand = true)]
 #[command(args_conflicts_with_subcommands = true, subcommand_precedence_over_arg = true)]
 #[command(
-    override_usage = "vedette FILE [--DIRECTIVE VALUE...]... [-]\n       vedette demo|man|completions [OPTIONS]\n       \
+    override_usage = "vedette FILE [--DIRECTIVE VALUE...]... [-]\n       vedette demo|boot|leave|man|completions [OPTIONS]\n       \
                             vedette -v|--version\n       vedette -h|--help"
 )]
 #[command(after_help = "Any directive of the file can be given as an option: --port 26380, or\n\
@@ -59,6 +60,20 @@ pub struct Cli {
 pub enum Tool {
     /// Show a failover on real processes.
     Demo(DemoArgs),
+    /// Prepare a data node's Pod, so that Redis starts without a role and waits for the fleet to give it one
+    ///
+    /// As an init container: puts this program and boot.conf into a folder that the data node's container mounts, too.
+    /// That container then runs "vedette boot exec redis-server ..." from there, or its redis.conf ends with "include
+    /// /vedette/boot.conf". Either way Redis starts as a replica of a closed port, also when only its container restarts:
+    /// it takes no write, and overwrites nobody, before it has its role.
+    Boot(BootArgs),
+    /// Hand the primary's role over before this data node ends
+    ///
+    /// For the preStop hook of a data node's container. Where the node is the primary that the vedettes know, they are
+    /// asked for a planned switchover (SENTINEL FAILOVER), and the role's leaving is waited for. Exit status 0 when the
+    /// role has left, was never here, or nobody answers; 1 when it is still here in the end, or when a password or name
+    /// is wrong.
+    Leave(LeaveArgs),
     /// Print the manual page (roff) on standard output.
     Man,
     /// Print completions for a shell on standard output.
@@ -70,7 +85,7 @@ pub enum Tool {
 }
 
 impl Tool {
-    const NAMES: [&str; 3] = ["demo", "man", "completions"];
+    const NAMES: [&str; 5] = ["demo", "boot", "leave", "man", "completions"];
 }
 
 /// Reads a command line, the program's name first. `identity` is the environment's VEDETTE_IDENTITY.
@@ -208,16 +223,34 @@ pub fn manual(out: &mut dyn std::io::Write) -> std::io::Result<()> {
     whole.render_options_section(out)?;
     // The tools have no pages of their own.
     for tool in command.get_subcommands() {
-        let about = tool.get_about().map(ToString::to_string).unwrap_or_default();
-        writeln!(out, ".SH \"VEDETTE {}\"\n{about}.", tool.get_name().to_uppercase())?;
-        let mut options = Vec::new();
-        page(tool).render_options_section(&mut options)?;
-        without_heading(&options, out)?;
+        section(&page, tool, &format!("vedette {}", tool.get_name()), out)?;
+        for inner in tool.get_subcommands() {
+            section(&page, inner, &format!("vedette {} {}", tool.get_name(), inner.get_name()), out)?;
+        }
     }
     let mut after = Vec::new();
     whole.render_extra_section(&mut after)?;
     writeln!(out, ".SH DIRECTIVES")?;
     without_heading(&after, out)
+}
+
+/// Writes the section of a tool.
+fn section(
+    page: &dyn Fn(&clap::Command) -> clap_mangen::Man,
+    tool: &clap::Command,
+    name: &str,
+    out: &mut dyn std::io::Write,
+) -> std::io::Result<()> {
+    let about = tool.get_about().map(ToString::to_string).unwrap_or_default();
+    writeln!(out, ".SH \"{}\"\n{}.", name.to_uppercase(), about.trim_end_matches('.'))?;
+    if let Some(long) = tool.get_long_about().map(ToString::to_string) {
+        for paragraph in long.split("\n\n").skip(1) {
+            writeln!(out, ".PP\n{paragraph}")?;
+        }
+    }
+    let mut options = Vec::new();
+    page(tool).render_options_section(&mut options)?;
+    without_heading(&options, out)
 }
 
 /// Writes a section of a page but what comes up to its heading.

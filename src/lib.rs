@@ -22,6 +22,7 @@ pub mod fuzz;
 pub mod kube;
 pub mod link;
 pub mod metrics;
+pub mod pod;
 pub mod process;
 pub mod resp;
 pub mod runtime;

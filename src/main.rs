@@ -11,7 +11,7 @@ use vedette::config::{Loaded, Sources, load};
 use vedette::core::action::Level;
 use vedette::process::{EXIT_REFUSED, ProcessHost, Supervisor, background};
 use vedette::telemetry::Telemetry;
-use vedette::{demo, runtime};
+use vedette::{demo, pod, runtime};
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = env::args_os().collect();
@@ -72,11 +72,25 @@ fn run_tool(tool: &Tool) -> ExitCode {
     let mut text = Vec::new();
     match tool {
         Tool::Demo(args) => return demo::run(args),
+        Tool::Boot(args) => match pod::boot(args) {
+            Ok(said) => text = said.into_bytes(),
+            Err(error) => return fail("boot", &error.into()),
+        },
+        Tool::Leave(args) => match pod::leave(args) {
+            Ok(outcome) if outcome.good() => text = format!("{outcome}\n").into_bytes(),
+            Ok(outcome) => return fail("leave", &anyhow::anyhow!("{outcome}")),
+            Err(error) => return fail("leave", &error.into()),
+        },
         // A Vec takes everything.
         Tool::Man => drop(cli::manual(&mut text)),
         Tool::Completions { shell } => cli::completions(*shell, &mut text),
     }
     print(&text)
+}
+
+fn fail(tool: &str, error: &anyhow::Error) -> ExitCode {
+    complain(&format!("vedette {tool}: {error:#}\n"));
+    ExitCode::from(EXIT_REFUSED)
 }
 
 fn print(text: &[u8]) -> ExitCode {

@@ -126,7 +126,8 @@ fn the_readme_names_directives_that_exist() {
     let text = read("README.md");
     let named: BTreeSet<&str> =
         quoted(&text).filter_map(|words| words.strip_prefix("vedette ")?.split(' ').next()).collect();
-    let subcommands = BTreeSet::from(["demo", "man", "completions", "/etc/redis/sentinel.conf"]);
+    let subcommands =
+        BTreeSet::from(["demo", "man", "completions", "boot", "leave", "/etc/redis/sentinel.conf"]);
     let directives: Vec<&str> = named.difference(&subcommands).copied().collect();
     assert_eq!(directives.len(), 10, "{directives:?}");
     for name in directives {

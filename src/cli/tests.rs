@@ -1,4 +1,5 @@
 use super::*;
+use crate::pod::BootCommand;
 
 fn run(args: &[&str]) -> Invocation {
     run_with(args, None)
@@ -66,6 +67,20 @@ fn the_name_decides_about_identity_and_tools() {
     assert!(matches!(run(&["vedette", "demo", "--once"]), Invocation::Tool(Tool::Demo(_))));
     assert!(matches!(run(&["vedette", "man"]), Invocation::Tool(Tool::Man)));
     assert!(matches!(run(&["vedette", "completions", "bash"]), Invocation::Tool(Tool::Completions { .. })));
+    assert!(matches!(run(&["vedette", "boot"]), Invocation::Tool(Tool::Boot(_))));
+    let exec = ["vedette", "boot", "exec", "redis-server", "--port", "5", "--help"];
+    match run(&exec) {
+        Invocation::Tool(Tool::Boot(BootArgs { command: Some(BootCommand::Exec { server }), .. })) => {
+            assert_eq!(server, exec[3..]);
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(printed(&["vedette", "boot", "exec"]).1);
+    assert!(matches!(run(&["vedette", "leave", "mymaster"]), Invocation::Tool(Tool::Leave(_))));
+    for wrong in [&["--vedettes", "vedette"][..], &["--node", ":6379"], &["--within", "0"], &["another"]] {
+        assert!(printed(&[&["vedette", "leave", "mymaster"], wrong].concat()).1, "{wrong:?}");
+    }
+    assert!(printed(&["vedette", "leave"]).1);
     assert_eq!(daemon(&["redis-sentinel", "demo"]).file, Some(PathBuf::from("demo")));
     assert!(printed(&["vedette", "demo", "--nosuch"]).1);
 }
@@ -90,6 +105,7 @@ fn manual_and_completions_name_the_tools() {
     assert!(manual.contains(".SH \"VEDETTE DEMO\"") && manual.contains("\\-\\-once"), "{manual}");
     assert!(!manual.contains("vedette\\-demo(1)"), "a page that is not there: {manual}");
     assert_eq!(manual.matches(".SH OPTIONS").count(), 1, "{manual}");
+    assert!(manual.contains(".SH \"VEDETTE BOOT EXEC\"") && manual.contains("\\-\\-within"), "{manual}");
     assert!(!manual.contains(".SH EXTRA"), "{manual}");
     let mut script = Vec::new();
     completions(clap_complete::Shell::Bash, &mut script);

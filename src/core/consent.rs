@@ -1,10 +1,12 @@
 //! Whether the other daemons hold the same primary, asked at this moment.
 //!
 //! A hello tells what was so when it was sent, and after a cut it may be long on its way. The answer to a question is
-//! younger than the question: where a majority answers that the primary is this one, at this epoch and well, no switch
-//! that a majority took part in has come between.
+//! younger than the question. Where a majority answers that the primary is this one, at this epoch and well, and that it
+//! voted in no later one, no switch that was voted for has come between. One that an operator forces asks for no votes:
+//! for its sake everybody who is there must have answered, and nobody may be at a failover or know of a later epoch.
+//! What remains is a switch that is forced while the answers are on their way.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::group::{Group, Which};
@@ -14,56 +16,123 @@ use super::shared::{Cx, words};
 use super::time::Time;
 use crate::resp::Reply;
 
-/// Peers that did not consent are asked again after so long.
-const AGAIN: Duration = Duration::from_millis(200);
+/// For so long after the question answers count; then everybody is asked again.
+const VALID: Duration = Duration::from_millis(200);
 /// What a peer that doubts its primary, or replaces it, shows in its flags.
-const DOUBTS: [&str; 4] = ["s_down", "o_down", "disconnected", "failover_in_progress"];
+const DOUBTS: [&str; 3] = ["s_down", "o_down", "disconnected"];
+/// What it shows while it replaces it.
+const REPLACES: &str = "failover_in_progress";
+/// At this epoch nobody gives a vote; the answer shows the last one.
+const NO_EPOCH: &str = "0";
 
 /// One round of questions.
 #[derive(Debug)]
 pub(crate) struct Consent {
     asked_at: Time,
-    /// The peers that hold the same primary.
-    given: BTreeSet<String>,
+    /// What the peers answered, by their ids.
+    answers: BTreeMap<String, Answer>,
+}
+
+/// What one peer answered so far.
+#[derive(Clone, Copy, Debug, Default)]
+struct Answer {
+    /// To SENTINEL MASTER.
+    held: Option<Held>,
+    /// Whether it voted in no later epoch.
+    voted_no_later: Option<bool>,
+}
+
+/// How a peer sees the primary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    /// As this daemon does, and without doubt.
+    Same,
+    /// It knows another one or has its doubts.
+    Otherwise,
+    /// It knows a later epoch, or replaces the primary.
+    Later,
+}
+
+impl Answer {
+    const fn is_whole(self) -> bool {
+        self.held.is_some() && self.voted_no_later.is_some()
+    }
+
+    fn consents(self) -> bool {
+        self.held == Some(Held::Same) && self.voted_no_later == Some(true)
+    }
 }
 
 impl Group {
-    /// Whether a majority, this daemon included, holds the same primary by answers to questions that were not asked
-    /// before `since`. Asks where that is not known.
+    /// Whether the daemons consent by answers to questions that were not asked before `since`. Asks where that is not
+    /// known.
     pub(crate) fn has_consent(&mut self, since: Time, cx: &mut Cx<'_>) -> bool {
-        let round = self.consent.as_ref().filter(|consent| consent.asked_at >= since);
-        if 1 + round.map_or(0, |consent| consent.given.len()) >= self.majority() {
-            return true;
+        if let Some(round) = self.consent.as_ref().filter(|round| round.asked_at >= since) {
+            let valid = cx.now < round.asked_at + VALID;
+            if valid && self.is_consented(round) {
+                return true;
+            }
+            if valid {
+                return false;
+            }
         }
-        if round.is_none_or(|consent| cx.now >= consent.asked_at + AGAIN) {
-            self.seek_consent(cx);
+        self.seek_consent(cx);
+        // A lone daemon asks nobody.
+        self.consent.as_ref().is_some_and(|round| self.is_consented(round))
+    }
+
+    fn is_consented(&self, round: &Consent) -> bool {
+        let mut consents = 1;
+        for (run_id, peer) in &self.peers {
+            let answer = round.answers.get(run_id).copied().unwrap_or_default();
+            let missing = !answer.is_whole() && !peer.is_down();
+            if missing || answer.held == Some(Held::Later) {
+                return false;
+            }
+            consents += usize::from(answer.consents());
         }
-        false
+        consents >= self.majority()
     }
 
     fn seek_consent(&mut self, cx: &mut Cx<'_>) {
-        self.consent = Some(Consent { asked_at: cx.now, given: BTreeSet::new() });
+        self.consent = Some(Consent { asked_at: cx.now, answers: BTreeMap::new() });
+        let host = self.primary.address.shown(cx.shared.announce_hostnames);
+        let port = self.primary.address.port.to_string();
         for peer in self.peers.values() {
             let Some(link) = cx.shared.links.get(peer.link) else { continue };
-            if link.command.is_none() || link.pending() >= MAX_PENDING * link.users {
+            if link.command.is_none() || link.pending() + 1 >= MAX_PENDING * link.users {
                 continue;
             }
-            let question = words([self.renamed("SENTINEL"), "master", self.name.as_str()]);
-            cx.send(peer.link, question, Tag::Consent(self.id, cx.now));
+            let sentinel = self.renamed("SENTINEL");
+            let holds = words([sentinel, "master", self.name.as_str()]);
+            cx.send(peer.link, holds, Tag::Consent(self.id, cx.now));
+            let my_id = cx.shared.my_id.clone();
+            let voted = words([sentinel, "is-master-down-by-addr", &host, &port, NO_EPOCH, &my_id]);
+            cx.send(peer.link, voted, Tag::LastVote(self.id, cx.now));
         }
     }
 
-    /// A peer's answer to a question of that moment; anything malformed is no consent.
+    /// A peer's answer to SENTINEL MASTER of that moment; anything malformed is no consent.
     pub(crate) fn told_consent(&mut self, which: &Which, asked_at: Time, reply: &Reply, cx: &mut Cx<'_>) {
-        let Which::Peer(run_id) = which else { return };
-        if !self.is_held_by(reply, cx) {
-            return;
-        }
-        let needed = self.majority();
-        let Some(consent) = self.consent.as_mut().filter(|consent| consent.asked_at == asked_at) else {
-            return;
+        let held = self.held_by(reply, cx);
+        self.told(which, asked_at, |answer| answer.held = Some(held), cx);
+    }
+
+    /// A peer's answer to which vote it gave last.
+    pub(crate) fn told_last_vote(&mut self, which: &Which, asked_at: Time, reply: &Reply, cx: &mut Cx<'_>) {
+        let epoch = match reply.elements() {
+            Some([_, _, Reply::Int(epoch)]) => u64::try_from(*epoch).ok(),
+            _ => None,
         };
-        if !consent.given.insert(run_id.clone()) || 1 + consent.given.len() != needed {
+        let no_later = epoch.is_some_and(|epoch| epoch <= self.config_epoch);
+        self.told(which, asked_at, |answer| answer.voted_no_later = Some(no_later), cx);
+    }
+
+    fn told(&mut self, which: &Which, asked_at: Time, note: impl FnOnce(&mut Answer), cx: &mut Cx<'_>) {
+        let Which::Peer(run_id) = which else { return };
+        let Some(round) = self.consent.as_mut().filter(|round| round.asked_at == asked_at) else { return };
+        note(round.answers.entry(run_id.clone()).or_default());
+        if !self.consent.as_ref().is_some_and(|round| self.is_consented(round)) {
             return;
         }
         for name in self.replicas.keys().cloned().collect::<Vec<_>>() {
@@ -74,15 +143,20 @@ impl Group {
         }
     }
 
-    /// Whether the answer to SENTINEL MASTER names this group's primary at its epoch, and has no doubt about it.
-    fn is_held_by(&self, reply: &Reply, cx: &Cx<'_>) -> bool {
+    /// What the answer to SENTINEL MASTER says of this group's primary.
+    fn held_by(&self, reply: &Reply, cx: &Cx<'_>) -> Held {
         let number = |name: &str| reply.field(name).and_then(|text| text.parse::<u64>().ok());
-        let (Some(host), Some(port), Some(flags)) = (reply.field("ip"), number("port"), reply.field("flags"))
+        let (Some(host), Some(port), Some(flags), Some(epoch)) =
+            (reply.field("ip"), number("port"), reply.field("flags"), number("config-epoch"))
         else {
-            return false;
+            return Held::Otherwise;
         };
-        u16::try_from(port).is_ok_and(|port| cx.shared.names.equals(&self.primary.address, host, port))
-            && number("config-epoch") == Some(self.config_epoch)
-            && !flags.split(',').any(|flag| DOUBTS.contains(&flag))
+        let shows = |doubts: &[&str]| flags.split(',').any(|flag| doubts.contains(&flag));
+        if epoch > self.config_epoch || shows(&[REPLACES]) {
+            return Held::Later;
+        }
+        let same =
+            u16::try_from(port).is_ok_and(|port| cx.shared.names.equals(&self.primary.address, host, port));
+        if same && epoch == self.config_epoch && !shows(&DOUBTS) { Held::Same } else { Held::Otherwise }
     }
 }

@@ -58,7 +58,7 @@ impl Group {
             return;
         }
         if let Some(attempt_at) = self.attempt_at {
-            let end = attempt_at + self.options.failover_timeout * 2;
+            let end = self.next_attempt_at(attempt_at, cx);
             if !cx.due(end, "next attempt") {
                 if self.delay_logged_for != Some(attempt_at) {
                     self.delay_logged_for = Some(attempt_at);

@@ -190,6 +190,8 @@ pub(crate) struct Instance {
     pub(crate) down_since: Option<Time>,
     /// When it last went down, also after it recovered.
     pub(crate) last_down_at: Option<Time>,
+    /// When it last recovered.
+    pub(crate) last_up_at: Option<Time>,
     /// Clock of the hellos sent to it.
     pub(crate) published_at: Time,
     /// A hello is to go to it then, if its turn comes later.
@@ -212,6 +214,7 @@ impl Instance {
             link,
             down_since: None,
             last_down_at: None,
+            last_up_at: None,
             published_at: now,
             hello_wanted_at: None,
             detail,
@@ -253,6 +256,14 @@ impl Instance {
     /// Neither down within `period` before `now` (Sentinel's "no recent down").
     pub(crate) fn quiet_for(&self, period: std::time::Duration, now: Time) -> bool {
         self.last_down_at.is_none_or(|at| now.since(at) > period)
+    }
+
+    /// Nor did it come back within `period` before `now`: what it does since may be by the word of others, whom this
+    /// daemon may have been cut off from, too.
+    pub(crate) fn there_for(&self, period: std::time::Duration, now: Time) -> bool {
+        self.quiet_for(period, now)
+            && !self.is_down()
+            && self.last_up_at.is_none_or(|at| now.since(at) > period)
     }
 
     /// Milliseconds as SENTINEL MASTER shows them: age of the oldest unanswered PING, 0 if none is owed. A PING that

@@ -34,6 +34,8 @@ pub(crate) enum Tag {
     IsDown(GroupId, u64),
     /// SENTINEL MASTER of that group, asked at that moment.
     Consent(GroupId, Time),
+    /// SENTINEL is-master-down-by-addr for the sake of the last vote, asked at that moment.
+    LastVote(GroupId, Time),
     Subscribe,
     /// A step of that group's planned switchover at that epoch.
     Switchover {

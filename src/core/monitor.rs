@@ -351,6 +351,7 @@ impl Group {
         } else if !down && instance.is_down() {
             if let Some(instance) = self.get_mut(which) {
                 instance.down_since = None;
+                instance.last_up_at = Some(cx.now);
                 if let Some(data) = instance.data_mut() {
                     data.script_kill_sent = false;
                 }

@@ -171,6 +171,14 @@ impl Engine {
                     cx.shared.touched.insert(about);
                 }
             }
+            Tag::LastVote(about, asked_at) => {
+                let which = self.user(id, about);
+                let (mut cx, parts) = self.split(now, out);
+                if let (Some(which), Some(group)) = (which, parts.groups.get_mut(&about)) {
+                    group.told_last_vote(&which, asked_at, reply, &mut cx);
+                    cx.shared.touched.insert(about);
+                }
+            }
             Tag::Switchover { group: about, epoch, ask } => {
                 let (mut cx, parts) = self.split(now, out);
                 if let Some(group) = parts.groups.get_mut(&about) {

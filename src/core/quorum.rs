@@ -17,6 +17,9 @@ const STALE: u32 = 5;
 const MIN_ASK: std::time::Duration = std::time::Duration::from_millis(20);
 /// How far apart daemons of neighbouring rank begin an election.
 pub(crate) const RANK_STEP_MS: u64 = 60;
+/// By how much later than others a daemon that knows of nobody to promote makes its next attempt: by more than Sentinel's
+/// bit of chance, and what a slow disk takes to save a vote before others are asked for theirs.
+const HINDMOST: std::time::Duration = std::time::Duration::from_secs(3);
 /// The part left to chance, so that two daemons that rank themselves alike part in the end.
 const CHANCE_MS: u64 = 15;
 
@@ -73,6 +76,14 @@ impl Group {
             0 => 0,
             rank => rank.saturating_mul(RANK_STEP_MS) + cx.shared.spread.below(CHANCE_MS),
         }
+    }
+
+    /// When an attempt may follow one of that time. Those who voted count from their vote, which is later than the attempt:
+    /// whoever knows of nobody to promote would be the first again and again, and lets them go first here, too.
+    pub(crate) fn next_attempt_at(&self, attempt_at: Time, cx: &Cx<'_>) -> Time {
+        let end = attempt_at + self.options.failover_timeout * 2;
+        let hindmost = end <= cx.now && !cx.shared.quirks.slow() && self.choose(false, cx).is_none();
+        if hindmost { end + HINDMOST } else { end }
     }
 
     /// All peers are to be asked as soon as they may be.

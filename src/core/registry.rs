@@ -305,6 +305,7 @@ impl Group {
         self.primary.run_id.clear();
         self.primary.down_since = None;
         self.primary.last_down_at = None;
+        self.primary.last_up_at = None;
         if let Some(data) = self.primary.data_mut() {
             let fresh = DataNode::new(Role::Primary, cx.now);
             *data = DataNode { info_at: data.info_at, info_text: data.info_text.take(), ..fresh };

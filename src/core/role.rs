@@ -185,7 +185,7 @@ impl Group {
         let wait = if hasty { Duration::ZERO } else { cx.shared.params.publish_period() * 4 };
         let Some(replica) = self.replicas.get(name) else { return };
         let long_enough = replica.data().is_some_and(|data| cx.now.since(data.role_at) > wait);
-        let quiet = replica.quiet_for(wait, cx.now);
+        let there = replica.there_for(wait, cx.now);
         // The primary by another address (a replica behind a NAT may be listed by one that leads back to it).
         if !replica.run_id.is_empty() && replica.run_id == self.primary.run_id {
             return;
@@ -197,7 +197,7 @@ impl Group {
         if self.failover.is_none()
             && long_enough
             && self.no_attempt_for(wait, cx)
-            && quiet
+            && there
             && self.primary_is_sane(cx)
         {
             self.repoint(name, "+convert-to-slave", cx);
@@ -207,8 +207,8 @@ impl Group {
     /// Whether a displaced primary goes on as if nothing had happened, and did not become a primary by a later switch,
     /// which this daemon may not have heard of. Only then is there nothing to wait for, and only while the primary that
     /// took its place is well and nobody has tried to replace that one: an epoch beyond its own, though heard of before
-    /// the switch was through, may be that of such an attempt (or of another group's: then Sentinel's wait remains). A
-    /// majority of the daemons is asked for their consent, for each order anew.
+    /// the switch was through, may be that of such an attempt (or of another group's: then Sentinel's wait remains). The
+    /// other daemons are asked for their consent, for each order anew.
     fn rises_again(&mut self, name: &str, cx: &mut Cx<'_>) -> bool {
         let Some(instance) = self.replicas.get_mut(name) else { return false };
         let run_id = instance.run_id.clone();

@@ -1,64 +1,46 @@
 //! Events in order of time, and at one time in the order in which they were scheduled.
 
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::core::Time;
 
-/// The event queue of a simulated world.
+/// The event queue of a simulated world. Events lie still in slots; what is put in order is small.
 #[derive(Debug)]
 pub(crate) struct Queue<E> {
-    heap: BinaryHeap<Entry<E>>,
+    /// Time, order of scheduling, slot.
+    order: BinaryHeap<Reverse<(Time, u64, usize)>>,
+    slots: Vec<Option<E>>,
+    free: Vec<usize>,
     scheduled: u64,
-}
-
-#[derive(Debug)]
-struct Entry<E> {
-    at: Time,
-    seq: u64,
-    event: E,
 }
 
 impl<E> Queue<E> {
     pub(crate) const fn new() -> Self {
-        Self { heap: BinaryHeap::new(), scheduled: 0 }
+        Self { order: BinaryHeap::new(), slots: Vec::new(), free: Vec::new(), scheduled: 0 }
     }
 
     pub(crate) fn push(&mut self, at: Time, event: E) {
         self.scheduled += 1;
-        self.heap.push(Entry { at, seq: self.scheduled, event });
+        let slot = self.free.pop().unwrap_or(self.slots.len());
+        match self.slots.get_mut(slot) {
+            Some(place) => *place = Some(event),
+            None => self.slots.push(Some(event)),
+        }
+        self.order.push(Reverse((at, self.scheduled, slot)));
     }
 
     /// The first event, if it is not after `end`.
     pub(crate) fn pop_until(&mut self, end: Time) -> Option<(Time, E)> {
-        if self.heap.peek()?.at > end {
+        let Reverse((at, _, slot)) = *self.order.peek()?;
+        if at > end {
             return None;
         }
-        self.heap.pop().map(|entry| (entry.at, entry.event))
+        self.order.pop();
+        self.free.push(slot);
+        self.slots.get_mut(slot)?.take().map(|event| (at, event))
     }
 }
-
-// === impl Ord: reversed, the heap gives the greatest first ===
-
-impl<E> Ord for Entry<E> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.at, other.seq).cmp(&(self.at, self.seq))
-    }
-}
-
-impl<E> PartialOrd for Entry<E> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<E> PartialEq for Entry<E> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl<E> Eq for Entry<E> {}
 
 #[cfg(test)]
 mod tests {

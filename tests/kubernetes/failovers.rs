@@ -4,7 +4,8 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::DeleteParams;
 use rustix::process::Signal;
 
-use crate::world::World;
+use crate::support::poll;
+use crate::world::{GROUP, World, by_force};
 
 #[test]
 fn the_container_of_the_primary_is_killed() {
@@ -15,11 +16,36 @@ fn the_container_of_the_primary_is_killed() {
     by_sentinel.goes_on();
     let (switches, epoch) = (world.switches(), world.epoch());
     world.kubelet.signal(&first, Signal::KILL);
-    world.settled_without(&first);
+    let second = world.settled_without(&first);
     by_service.goes_on();
     by_sentinel.goes_on();
     world.switched(&switches, 1);
     assert!(world.epoch() > epoch);
+    let started = world.event("FailoverStarted");
+    assert!(started.starts_with("mymaster: redis-"), "{started}");
+    world.event("FailoverEnded");
+    let changed = world.events("PrimaryChanged");
+    assert!(
+        changed.iter().any(|note| note.starts_with(&format!("mymaster: {second} is primary "))),
+        "{changed:?}"
+    );
+}
+
+#[test]
+fn a_container_that_rises_as_a_primary_is_killed() {
+    let world = World::unguarded(0);
+    let first = world.settled();
+    let writer = world.service_writer();
+    writer.goes_on();
+    let epoch = world.epoch();
+    world.kubelet.signal(&first, Signal::KILL);
+    // It may be primary again, where all have followed what it holds.
+    poll("another epoch", || match world.agreed() {
+        Ok(_) if world.epoch() > epoch => Ok(()),
+        Ok(_) => Err("not yet".to_owned()),
+        Err(error) => Err(error),
+    });
+    writer.goes_on();
 }
 
 #[test]
@@ -30,9 +56,10 @@ fn the_pod_of_the_primary_is_deleted_politely() {
     writer.goes_on();
     let switches = world.switches();
     world.delete::<Pod>(&first, DeleteParams::default());
-    world.settled_without(&first);
+    let second = world.settled_without(&first);
     writer.goes_on();
     world.switched(&switches, 1);
+    assert!(writer.lost(&world, &second) <= 0, "the role leaves before the process does");
 }
 
 #[test]
@@ -42,8 +69,76 @@ fn the_pod_of_the_primary_is_deleted_by_force() {
     let writer = world.service_writer();
     writer.goes_on();
     let switches = world.switches();
-    world.delete::<Pod>(&first, DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() });
+    world.delete::<Pod>(&first, by_force());
     world.settled_without(&first);
     writer.goes_on();
     world.switched(&switches, 1);
+}
+
+#[test]
+fn members_that_are_cut_from_each_other_agree_by_their_leases() {
+    let world = World::new(0);
+    let first = world.settled();
+    let switches = world.switches();
+    let [one, two, three] = World::hosts_of_members();
+    world.network.cut(&[one], &[two, three]);
+    world.network.cut(&[two], &[three]);
+    world.kubelet.kill_and_hold(&first);
+    poll("another primary", || world.leads_to_another_than(&first));
+    world.kubelet.release(&first);
+    world.settled_without(&first);
+    world.switched(&switches, 1);
+}
+
+#[test]
+fn a_member_that_is_cut_from_the_api_server_hears_of_it_later() {
+    let world = World::new(0);
+    let first = world.settled();
+    let switches = world.switches();
+    let address = world.kubelet.address(&first);
+    world.network.cut(&[World::host_of_member(0)], &[World::host_of_api()]);
+    world.kubelet.kill_and_hold(&first);
+    poll("another primary", || world.leads_to_another_than(&first));
+    assert_eq!(world.members[0].primary(GROUP), address, "what it can't know it doesn't tell");
+    world.network.heal();
+    world.kubelet.release(&first);
+    world.settled_without(&first);
+    world.switched(&switches, 1);
+}
+
+#[test]
+fn two_members_that_wake_at_once_make_one_failover() {
+    let mut world = World::new(0);
+    let first = world.settled();
+    let switches = world.switches();
+    for number in 0..2 {
+        world.members[number].process().pause();
+    }
+    world.kubelet.kill_and_hold(&first);
+    for number in 0..2 {
+        world.members[number].process().signal(Signal::CONT);
+    }
+    poll("another primary", || world.leads_to_another_than(&first));
+    world.kubelet.release(&first);
+    world.settled_without(&first);
+    world.switched(&switches, 1);
+}
+
+#[test]
+fn a_node_is_lost_with_the_primary_on_it() {
+    let world = World::new(0);
+    let first = world.settled();
+    let node = world.node(&first);
+    world.kubelet.lose(&node);
+    // Nobody says that its Pod has ended; it only is silent.
+    poll("another primary", || world.leads_to_another_than(&first));
+    let others: Vec<_> = world.pods().into_iter().map(|(pod, ..)| pod).filter(|pod| *pod != first).collect();
+    poll("the others follow", || {
+        let roles: Vec<_> = others.iter().map(|pod| world.role(pod)).collect();
+        let primaries = roles.iter().filter(|role| role.as_deref() == Ok("master")).count();
+        if primaries == 1 { Ok(()) } else { Err(roles) }
+    });
+    // The old primary is found where it was, and follows.
+    world.network.heal();
+    world.settled_without(&first);
 }

@@ -9,12 +9,17 @@ mod k8s;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod crews;
 mod failovers;
 mod leases;
+mod manifests;
 mod outage;
+mod outages;
 mod pods;
+mod restarts;
 mod rights;
 mod services;
 mod shell;
 mod sick;
 mod world;
+mod writer;

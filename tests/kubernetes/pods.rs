@@ -51,11 +51,16 @@ struct World {
 impl World {
     /// Three Redis Pods on three nodes, the API server on a host beside them.
     fn new() -> Self {
+        Self::of(REDIS)
+    }
+
+    /// The same with those objects.
+    fn of(objects: &str) -> Self {
         let network = Arc::new(Network::new(8));
         let plane = Arc::new(ControlPlane::start(Some(network.host(0))).with_controllers());
         let namespace = plane.account().namespace().to_owned();
         let kubelet = Kubelet::start(&plane, &network, 1, &namespace, &["one", "two", "three"]);
-        for mut object in manifests::parse(REDIS) {
+        for mut object in manifests::parse(objects) {
             manifests::into_namespace(&mut object, &namespace);
             plane.admin().apply(object);
         }
@@ -236,5 +241,29 @@ fn a_container_that_is_held_stays_ended_and_says_so() {
         } else {
             Err(seen(Some(&pod)))
         }
+    });
+}
+
+#[test]
+fn a_container_that_is_started_by_boot_has_no_role_each_time() {
+    let text = REDIS.replace(
+        "args: [--appendonly, 'yes']",
+        "command: [/vedette/vedette, boot, exec, redis-server]\n          args: [--save, '']",
+    );
+    let world = World::of(&text);
+    let name = "redis-1";
+    let role = || world.kubelet.connect(name).and_then(|mut client| client.command(&["ROLE"]));
+    let nobody = ["slave", "127.0.0.1", "1"];
+    assert_eq!(role().unwrap().texts()[..3], nobody);
+    world.kubelet.connect(name).unwrap().call(&["REPLICAOF", "NO", "ONE"]);
+    assert_eq!(role().unwrap().items()[0].text(), "master");
+
+    world.kubelet.signal(name, Signal::KILL);
+    poll("it runs again, without the role that it had", || match role() {
+        Ok(reply) if reply.items()[0].text() == "slave" => {
+            assert_eq!(reply.texts()[..3], nobody);
+            Ok(())
+        }
+        other => Err(format!("{other:?}")),
     });
 }

@@ -2,20 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::thread;
 
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::events::v1::Event;
 use kube::Api;
-use kube::api::{DeleteParams, ListParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use serde_json::json;
 
-use crate::k8s::container::PORT;
 use crate::k8s::member::FLEET;
 use crate::k8s::{Admin, ControlPlane, Kubelet, Member, manifests};
 use crate::support::{Client, Host, Network, Value, eventually, poll};
+use crate::writer::Writer;
 
 /// The group's name.
 pub(crate) const GROUP: &str = "mymaster";
@@ -59,11 +60,13 @@ spec:
       containers:
         - name: redis
           image: redis
-          args: [--appendonly, 'yes']
+          args: [--appendonly, 'yes', --replicaof, 127.0.0.1, '1']
           ports: [{containerPort: 6379}]
           securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
 ";
 
+/// What keeps a data node from serving before it has its role.
+const GUARD: &str = ", --replicaof, 127.0.0.1, '1'";
 /// What makes the Pods' data outlive them.
 const CLAIMS: &str = "
   volumeClaimTemplates:
@@ -84,19 +87,20 @@ pub(crate) struct World {
 impl World {
     /// All of it, settled. `spare` more Pods can come in the place of others.
     pub(crate) fn new(spare: usize) -> Self {
-        let world = Self::prepare(spare, false);
-        world.settled();
-        world
+        Self::prepare(spare, |text| text)
+    }
+
+    /// The same with data nodes that rise as primaries, as those do that nobody has prepared.
+    pub(crate) fn unguarded(spare: usize) -> Self {
+        Self::prepare(spare, |text| text.replace(GUARD, ""))
     }
 
     /// The same with data that outlives the Pods.
     pub(crate) fn with_claims(spare: usize) -> Self {
-        let world = Self::prepare(spare, true);
-        world.settled();
-        world
+        Self::prepare(spare, |text| format!("{}{CLAIMS}", text.trim_end()))
     }
 
-    fn prepare(spare: usize, claims: bool) -> Self {
+    fn prepare(spare: usize, change: impl FnOnce(String) -> String) -> Self {
         let network = Arc::new(Network::new(PODS + 3 + spare));
         let plane = Arc::new(ControlPlane::start(Some(network.host(API))).with_controllers());
         let account = plane.account();
@@ -109,13 +113,14 @@ impl World {
             .collect();
         drop(account);
         let kubelet = Kubelet::start(&plane, &network, PODS, &namespace, &["one", "two", "three"]);
-        let text = if claims { format!("{}{CLAIMS}", REDIS.trim_end()) } else { REDIS.to_owned() };
-        for mut object in manifests::parse(&text) {
+        for mut object in manifests::parse(&change(REDIS.to_owned())) {
             manifests::into_namespace(&mut object, &namespace);
             plane.admin().apply(object);
         }
         members.iter_mut().for_each(Member::launch);
-        Self { members, kubelet, namespace, plane, network }
+        let world = Self { members, kubelet, namespace, plane, network };
+        world.settled();
+        world
     }
 
     /// Waits until Service, members and data nodes agree on a primary; the name of its Pod.
@@ -159,7 +164,57 @@ impl World {
         }
         let lease = self.group_lease().ok_or("there is no group Lease")?;
         let holder = lease.spec.and_then(|spec| spec.holder_identity).unwrap_or_default();
-        if holder.is_empty() { Ok(primary) } else { Err(format!("{holder} holds the group Lease")) }
+        if !holder.is_empty() {
+            return Err(format!("{holder} holds the group Lease"));
+        }
+        let recorded = lease.metadata.annotations.unwrap_or_default();
+        let info =
+            self.kubelet.connect(&primary).and_then(|mut client| client.command(&["INFO", "replication"]));
+        let info = info.map_err(|error| format!("{primary}: {error}"))?.text();
+        let history = info.lines().find_map(|line| line.strip_prefix("master_replid:")).unwrap_or_default();
+        if recorded.values().any(|text| text.contains(history)) {
+            Ok(primary)
+        } else {
+            Err(format!("{primary} is at the history {history}, which is not recorded: {recorded:?}"))
+        }
+    }
+
+    /// Whether the Service leads to another Pod than that.
+    pub(crate) fn leads_to_another_than(&self, pod: &str) -> Result<(), String> {
+        match self.primary() {
+            Some(primary) if primary != pod => Ok(()),
+            other => Err(format!("it leads to {other:?}")),
+        }
+    }
+
+    /// The Pod that the Service leads to.
+    pub(crate) fn primary(&self) -> Option<String> {
+        self.service().spec?.selector?.remove(POD)
+    }
+
+    /// The node of a Pod.
+    pub(crate) fn node(&self, pod: &str) -> String {
+        let (namespace, pod) = (self.namespace.clone(), pod.to_owned());
+        let found = self
+            .admin()
+            .run(|client| async move { Api::<Pod>::namespaced(client, &namespace).get(&pod).await.unwrap() });
+        found.spec.unwrap().node_name.unwrap()
+    }
+
+    /// Lets the StatefulSet have so many Pods.
+    pub(crate) fn scale(&self, size: usize) {
+        let namespace = self.namespace.clone();
+        let patch = Patch::Merge(json!({"spec": {"replicas": size}}));
+        self.admin().run(|client| async move {
+            let api: Api<StatefulSet> = Api::namespaced(client, &namespace);
+            api.patch(SERVICE, &PatchParams::default(), &patch).await.unwrap();
+        });
+    }
+
+    /// Who has claimed the group.
+    pub(crate) fn holder(&self) -> Option<String> {
+        let spec = self.group_lease()?.spec?;
+        spec.holder_identity.filter(|holder| !holder.is_empty())
     }
 
     /// The members that run.
@@ -211,6 +266,25 @@ impl World {
         let name = format!("{FLEET}-group-{GROUP}");
         self.admin()
             .run(|client| async move { Api::namespaced(client, &namespace).get_opt(&name).await.unwrap() })
+    }
+
+    /// Waits for an Event with that reason about the Service; its note.
+    #[track_caller]
+    pub(crate) fn event(&self, reason: &str) -> String {
+        poll(reason, || self.events(reason).pop().ok_or("no such Event"))
+    }
+
+    /// Notes of the Events with that reason about the Service.
+    pub(crate) fn events(&self, reason: &str) -> Vec<String> {
+        let namespace = self.namespace.clone();
+        let listed = self.admin().run(|client| async move {
+            Api::<Event>::namespaced(client, &namespace).list(&ListParams::default()).await.unwrap().items
+        });
+        let about = |event: &Event| event.regarding.as_ref().and_then(|one| one.name.clone());
+        let of_reason = listed.into_iter().filter(|event| {
+            event.reason.as_deref() == Some(reason) && about(event).as_deref() == Some(SERVICE)
+        });
+        of_reason.filter_map(|event| event.note).collect()
     }
 
     /// Deletes an object of the namespace.
@@ -275,6 +349,11 @@ impl World {
         })
     }
 
+    /// The hosts of the members.
+    pub(crate) const fn hosts_of_members() -> [usize; MEMBERS] {
+        [1, 2, 3]
+    }
+
     /// Number of the host of a member.
     pub(crate) const fn host_of_member(number: usize) -> usize {
         number + 1
@@ -294,6 +373,39 @@ impl World {
     }
 }
 
+impl Drop for World {
+    /// Shows what a test that fails could want to know.
+    fn drop(&mut self) {
+        if !thread::panicking() || self.admin().ready().is_err() {
+            return;
+        }
+        let service = self.service();
+        eprintln!(
+            "--- Service ---\n{:?} {:?}",
+            service.metadata.annotations,
+            service.spec.and_then(|spec| spec.selector)
+        );
+        if let Some(lease) = self.group_lease() {
+            eprintln!("--- group Lease ---\n{:?}\n{:#?}", lease.spec, lease.metadata.annotations);
+        }
+        for (pod, uid, address) in self.pods() {
+            eprintln!("--- {pod} {uid} {address} ---\n{:?}", self.role(&pod));
+        }
+        for member in self.running() {
+            let of_kubernetes = |line: &&str| line.contains("kubernetes") || line.contains("lease_conflicts");
+            let metrics = member.get("/metrics").unwrap_or_default();
+            let metrics: Vec<&str> =
+                metrics.lines().filter(|line| !line.starts_with('#')).filter(of_kubernetes).collect();
+            eprintln!("--- {} ---\n{}", member.name(), metrics.join("\n"));
+        }
+    }
+}
+
+/// Without waiting for an end in order.
+pub(crate) fn by_force() -> DeleteParams {
+    DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() }
+}
+
 fn endpoints(admin: &Admin, namespace: &str) -> Result<Vec<String>, kube::Error> {
     let namespace = namespace.to_owned();
     let slices = admin.run(|client| async move {
@@ -307,56 +419,4 @@ fn endpoints(admin: &Admin, namespace: &str) -> Result<Vec<String>, kube::Error>
     let mut found: Vec<String> = ready.flat_map(|endpoint| endpoint.addresses).collect();
     found.sort();
     Ok(found)
-}
-
-/// Writes a counter under a key of its own, wherever it is led, until dropped.
-pub(crate) struct Writer {
-    acknowledged: Arc<AtomicU64>,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Writer {
-    fn start(
-        place: Host,
-        key: &'static str,
-        mut resolve: impl FnMut() -> Option<String> + Send + 'static,
-    ) -> Self {
-        let (acknowledged, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-        let (count, ended) = (Arc::clone(&acknowledged), Arc::clone(&stop));
-        let thread = thread::spawn(move || {
-            place.enter();
-            while !ended.load(Ordering::SeqCst) {
-                let client = resolve().and_then(|address| Client::connect(&address, PORT).ok());
-                if let Some(mut client) = client {
-                    while !ended.load(Ordering::SeqCst) {
-                        let value = (count.load(Ordering::SeqCst) + 1).to_string();
-                        match client.command(&["SET", key, &value]) {
-                            Ok(Value::Simple(_)) => count.fetch_add(1, Ordering::SeqCst),
-                            Ok(_) | Err(_) => break,
-                        };
-                        thread::sleep(Duration::from_millis(5));
-                    }
-                }
-                thread::sleep(Duration::from_millis(20));
-            }
-        });
-        Self { acknowledged, stop, thread: Some(thread) }
-    }
-
-    /// Waits until twenty more writes were acknowledged.
-    #[track_caller]
-    pub(crate) fn goes_on(&self) {
-        let before = self.acknowledged.load(Ordering::SeqCst);
-        eventually("writes are acknowledged", || self.acknowledged.load(Ordering::SeqCst) > before + 20);
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::SeqCst);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
 }

@@ -277,6 +277,16 @@ fn a_repair_puts_roles_right_and_keeps_the_epoch() {
 }
 
 #[test]
+fn a_repair_records_the_history_that_the_primary_has_begun() {
+    let mut world = World::new();
+    world.nodes.get_mut("a").unwrap().replication_id = "begun".to_owned();
+    let mut member = world.member("m");
+    world.tell(&mut member, Fact::Wrong(true));
+    assert_eq!(world.lease().primary.as_ref().unwrap().replication_id, "begun");
+    assert_eq!(world.lease().epoch(), 7);
+}
+
+#[test]
 fn a_repair_follows_no_primary_that_restarted_and_none_that_is_empty() {
     for (run_id, empty) in [("a2", false), ("a1", true)] {
         let mut world = World::new();

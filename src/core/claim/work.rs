@@ -273,6 +273,14 @@ impl Claimant {
         }
         let mut lease = hold.lease.clone();
         lease.holder = None;
+        // A primary begins another history when its first replica attaches, which is after the commit of a new group.
+        if let Some(primary) = &mut lease.primary
+            && let Some(standing) = hold.gates.standing(&primary.instance.uid)
+            && (&standing.run_id, &standing.role) == (&primary.instance.run_id, &Role::Primary)
+        {
+            primary.replication_id.clone_from(&standing.replication_id);
+            primary.offset = standing.offset;
+        }
         if let Some(failover) = lease.failover.take().filter(|failover| failover.kind != Kind::Repair) {
             let mut times = failover.times;
             times.insert("closed".to_owned(), now.millis_since(hold.claimed_at));

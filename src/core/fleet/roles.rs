@@ -1,4 +1,5 @@
-//! Whether the roles of the data nodes are as the commit says. If not, a claim to repair them is asked for.
+//! Whether the roles of the data nodes, and the primary's history, are as the commit says. If not, a claim to repair them is
+//! asked for.
 
 use std::time::Duration;
 
@@ -6,6 +7,7 @@ use super::standing;
 use super::ward::{Desk, Ward};
 use crate::core::claim::{Fact, start_after};
 use crate::core::group::Which;
+use crate::core::history::repl_id;
 use crate::core::instance::{Instance, Role};
 use crate::core::link::Link;
 use crate::core::time::Time;
@@ -90,6 +92,10 @@ impl Ward {
             return false;
         }
         if leader.role == Role::Replica {
+            return true;
+        }
+        // By what is recorded a failover knows whose data are those of the group.
+        if leader.history.is_some_and(|now| repl_id(&primary.replication_id) != Some(now.id)) {
             return true;
         }
         let address = group.primary.address.shown_with_port(false);

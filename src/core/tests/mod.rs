@@ -1,5 +1,6 @@
 //! One engine among data nodes and peers that say what a test tells them to.
 
+mod consent;
 mod failover;
 mod fastdown;
 mod forgetting;

@@ -60,6 +60,16 @@ fn questions_that_seek_no_vote_change_nothing() {
 }
 
 #[test]
+fn at_epoch_0_the_last_vote_is_told_and_none_is_given() {
+    let mut world = World::new(settings());
+    assert_eq!(ask(&mut world, 0, &id('y')), Some(opinion(false, "*", 0)));
+    ask(&mut world, 20, &id('x'));
+    let before = world.engine.snapshot();
+    assert_eq!(ask(&mut world, 0, &id('y')), Some(opinion(false, &id('x'), 20)));
+    assert_eq!(world.engine.snapshot(), before);
+}
+
+#[test]
 fn there_is_a_last_epoch() {
     let last = u64::MAX / 2;
     let mut world = World::new(settings());
@@ -117,9 +127,15 @@ fn who_knows_of_nobody_to_promote_lets_the_others_go_first() {
         world.peers_say(&opinion(true, "*", 0));
         world.kill(PRIMARY);
         let agreed = world.until("+odown");
-        world.until("+try-failover").millis_since(agreed)
+        let first = world.until("+try-failover");
+        world.events.clear();
+        let second = world.until("+try-failover");
+        (first.millis_since(agreed), second.millis_since(first))
     };
     let step = super::super::quorum::RANK_STEP_MS;
-    let (usual, last) = (turn(100), turn(0));
+    let ((usual, usually_again), (last, again)) = (turn(100), turn(0));
     assert!(last >= usual + 2 * step - 15, "{usual} ms, then {last} ms");
+    let twice_the_timeout = 20_000;
+    assert!((twice_the_timeout..twice_the_timeout + 1_200).contains(&usually_again), "{usually_again} ms");
+    assert!(again >= twice_the_timeout + 3_000, "{again} ms");
 }

@@ -293,13 +293,14 @@ const LISTED: [&str; 16] = [
 const BUSY_ALLOWED: [&str; 4] = ["SCRIPT KILL", "AUTH", "MULTI", "EXEC"];
 
 fn upper(args: &[Bytes]) -> String {
-    let mut words = String::new();
+    let mut words = String::with_capacity(args.iter().map(|word| word.len() + 1).sum());
     for (at, word) in args.iter().enumerate() {
         if at > 0 {
             words.push(' ');
         }
-        words.extend(word.iter().map(|byte| char::from(*byte).to_ascii_uppercase()));
+        words.push_str(&String::from_utf8_lossy(word));
     }
+    words.make_ascii_uppercase();
     words
 }
 

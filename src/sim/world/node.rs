@@ -63,7 +63,7 @@ impl World {
         let data_host = &mut self.nodes[node];
         let mut left = std::mem::take(&mut data_host.left);
         if lose_data {
-            left = Durable { replica_of: left.replica_of, ..Durable::default() };
+            left = Durable { replica_of: left.replica_of, reign: left.reign, ..Durable::default() };
         }
         let process = FakeRedis::boot(data_host.config.clone(), left, rng, self.now, loading);
         data_host.process = Some(process);

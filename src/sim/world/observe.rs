@@ -54,6 +54,10 @@ impl World {
         let group = self.group_at(&address)?;
         let epoch = word(args, 4).parse().unwrap_or(0);
         let candidate = Some(word(args, 5)).filter(|id| *id != "*").map(str::to_owned);
+        // At epoch 0 nobody votes: that asks which vote was the last, and nothing else.
+        if epoch == 0 && candidate.is_some() {
+            return None;
+        }
         self.see(daemon, &Fact::Asked { peer: to, group: group.clone(), epoch, candidate });
         Some(Question { group, address })
     }

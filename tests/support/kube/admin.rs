@@ -91,10 +91,19 @@ impl Admin {
 
     /// The same where it may be refused.
     pub(crate) fn try_apply(&self, object: Value) -> Result<DynamicObject, kube::Error> {
+        self.patch(object, PatchParams::apply(MANAGER).force())
+    }
+
+    /// Has the API server check all that it checks of an apply, without effect: `kubectl apply --server-side --dry-run=server`.
+    pub(crate) fn dry_run(&self, object: Value) -> Result<DynamicObject, kube::Error> {
+        self.patch(object, PatchParams::apply(MANAGER).force().dry_run())
+    }
+
+    fn patch(&self, object: Value, params: PatchParams) -> Result<DynamicObject, kube::Error> {
         self.run(|client| async move {
             let api = api_of(client, &object);
             let name = object["metadata"]["name"].as_str().expect("a name").to_owned();
-            api.patch(&name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(object)).await
+            api.patch(&name, &params, &Patch::Apply(object)).await
         })
     }
 

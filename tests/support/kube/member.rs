@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 
@@ -15,6 +16,8 @@ use crate::support::{Client, Host, Process, Value, poll};
 
 /// Its port, the same on each host.
 pub(crate) const PORT: u16 = 26379;
+/// The port of metrics and health.
+const ADMIN: u16 = 9355;
 /// The fleet's name.
 pub(crate) const FLEET: &str = "vedette";
 
@@ -45,6 +48,7 @@ impl Member {
             format!("bind {}", host.address()),
             format!("dir {}", dir.path().display()),
             "logfile log.txt".to_owned(),
+            format!("vedette admin {}:{ADMIN}", host.address()),
             format!("sentinel announce-ip {}", host.address()),
             "vedette coordination kubernetes".to_owned(),
             format!("vedette fleet {FLEET}"),
@@ -135,6 +139,27 @@ impl Member {
             Ok(reply) if !reply.is_error() => reply.fields(),
             Ok(_) | Err(_) => BTreeMap::new(),
         }
+    }
+
+    /// Its id.
+    pub(crate) fn id(&self) -> String {
+        self.command(&["SENTINEL", "MYID"]).unwrap().text()
+    }
+
+    /// Whether it says that it is ready.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.get("/ready").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    }
+
+    /// What the admin port answers, with the head.
+    pub(crate) fn get(&self, path: &str) -> io::Result<String> {
+        self.host.run(|| {
+            let mut stream = TcpStream::connect((self.host.address(), ADMIN))?;
+            write!(stream, "GET {path} HTTP/1.1\r\nHost: vedette\r\nConnection: close\r\n\r\n")?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            Ok(answer)
+        })
     }
 
     /// The log, of all its runs.

@@ -20,6 +20,7 @@ pub(super) struct Pod {
     pub(super) host: Host,
     name: String,
     dir: PathBuf,
+    command: Vec<String>,
     arguments: Vec<String>,
     image: String,
     container_name: String,
@@ -43,14 +44,16 @@ impl Pod {
     pub(super) fn start(pod: &core::Pod, node: &str, host: Host, dir: PathBuf) -> Self {
         let name = pod.metadata.name.clone().expect("a name");
         let container = &pod.spec.as_ref().expect("a spec").containers[0];
+        let command = container.command.clone().unwrap_or_default();
         let arguments = container.args.clone().unwrap_or_default();
         let now = Timestamp::now();
         Self {
             uid: pod.metadata.uid.clone().expect("a uid"),
             node: node.to_owned(),
-            container: Container::start(&name, &host, &dir, &arguments),
+            container: Container::start(&name, &host, &dir, &command, &arguments),
             name,
             dir,
+            command,
             arguments,
             host,
             image: container.image.clone().unwrap_or_default(),
@@ -82,7 +85,8 @@ impl Pod {
             && self.killed_at.is_none()
         {
             self.last = self.terminated(status);
-            self.container = Container::start(&self.name, &self.host, &self.dir, &self.arguments);
+            self.container =
+                Container::start(&self.name, &self.host, &self.dir, &self.command, &self.arguments);
             self.restarts += 1;
         }
     }

@@ -1,0 +1,108 @@
+//! The consent of the other daemons to a demotion in haste.
+
+use super::roles::{failed_over, greet, orders};
+use super::*;
+
+/// The others may have had an election, and the old primary is heard sooner than they are.
+#[test]
+fn nobody_is_demoted_without_the_consent_of_a_majority() {
+    let mut world = failed_over();
+    greet(&mut world);
+    for port in [PEER_A, PEER_B] {
+        world.kill(port);
+    }
+    world.revive(PRIMARY);
+    world.run(800);
+    assert_eq!(orders(&world, PRIMARY), 0, "nobody answers");
+    for port in [PEER_A, PEER_B] {
+        world.revive(port);
+    }
+    let refusals: [fn(&mut Fake); 3] =
+        [|fake| fake.holds.0 = PRIMARY, |fake| fake.holds.1 = 2, |fake| fake.flags = "s_down,master"];
+    for refuse in refusals {
+        for port in [PEER_A, PEER_B] {
+            let fake = world.fake(port);
+            (fake.holds, fake.flags) = ((REPLICA_A, 1), "master");
+            refuse(fake);
+        }
+        world.run(800);
+        assert_eq!(orders(&world, PRIMARY), 0, "{:#?}", world.sent);
+    }
+    world.fake(PEER_B).flags = "master";
+    world.run(500);
+    assert_eq!(orders(&world, PRIMARY), 1, "one of two is enough");
+}
+
+/// A voter hears of what it voted for later than others do.
+#[test]
+fn who_voted_in_a_later_epoch_does_not_consent() {
+    let mut world = failed_over();
+    greet(&mut world);
+    world.peers_say(&opinion(false, &id('b'), 2));
+    world.revive(PRIMARY);
+    world.run(2_000);
+    assert_eq!(orders(&world, PRIMARY), 0);
+    let asked = format!("{PEER_A}: SENTINEL is-master-down-by-addr 127.0.0.1 {REPLICA_A} 0 {}", id('a'));
+    assert!(world.sent.contains(&asked), "{:#?}", world.sent);
+    world.fake(PEER_B).opinion = opinion(false, &id('b'), 1);
+    world.run(500);
+    assert_eq!(orders(&world, PRIMARY), 1, "one of two is enough");
+}
+
+/// An operator's failover asks for no votes.
+#[test]
+fn one_who_replaces_the_primary_prevails_over_a_majority_that_knows_nothing_of_it() {
+    let mut world = failed_over();
+    greet(&mut world);
+    world.fake(PEER_A).flags = "master,failover_in_progress";
+    world.revive(PRIMARY);
+    world.run(1_000);
+    assert_eq!(orders(&world, PRIMARY), 0);
+    world.fake(PEER_A).flags = "master";
+    world.fake(PEER_A).holds = (PRIMARY, 2);
+    world.run(1_000);
+    assert_eq!(orders(&world, PRIMARY), 0);
+    world.fake(PEER_A).holds = (REPLICA_A, 1);
+    world.run(500);
+    assert_eq!(orders(&world, PRIMARY), 1);
+}
+
+#[test]
+fn whoever_is_there_is_waited_for() {
+    let mut world = failed_over();
+    world.run(2_000);
+    greet(&mut world);
+    // It stops without a word.
+    world.fake(PEER_A).up = false;
+    world.revive(PRIMARY);
+    world.run(700);
+    assert!(!world.saw("+sdown sentinel"));
+    assert_eq!(orders(&world, PRIMARY), 0);
+    world.run(1_500);
+    assert!(world.saw(&format!("+sdown sentinel {}", id('b'))), "{:#?}", world.events);
+    assert_eq!(orders(&world, PRIMARY), 1);
+}
+
+#[test]
+fn consent_does_not_outlive_its_moment() {
+    // One consent of two was sought at the order before, and is not used up.
+    for freeze_after in [530, 630] {
+        let mut world = failed_over();
+        greet(&mut world);
+        // It reads its data, so that it is told again and again.
+        world.fake(PRIMARY).loading = true;
+        world.fake(PRIMARY).run_id = id('d');
+        world.fake(PRIMARY).history = ('d', '0');
+        world.revive(PRIMARY);
+        world.run(freeze_after);
+        let before = orders(&world, PRIMARY);
+        assert!(before > 1, "{:#?}", world.sent);
+        world.kill(PRIMARY);
+        world.peers_hold(PRIMARY, 2);
+        world.run(600);
+        assert!(!world.saw("+sdown slave 127.0.0.1:6379"));
+        world.revive(PRIMARY);
+        world.run(2_000);
+        assert_eq!(orders(&world, PRIMARY), before);
+    }
+}

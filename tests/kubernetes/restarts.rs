@@ -1,0 +1,81 @@
+//! Pods that come back elsewhere, and others that are where they were.
+
+use k8s_openapi::api::core::v1::Pod;
+use tempfile::TempDir;
+
+use crate::k8s::container::Container;
+use crate::support::poll;
+use crate::world::{GROUP, World, by_force};
+
+/// All Pods go at once, and others come at new addresses.
+fn restart_all(world: &World) -> String {
+    let before = world.pods();
+    for (pod, ..) in &before {
+        world.delete::<Pod>(pod, by_force());
+    }
+    poll("all at new addresses agree", || {
+        let now = world.pods();
+        match now.iter().find(|(_, uid, _)| before.iter().any(|(_, old, _)| old == uid)) {
+            Some((pod, ..)) => Err(format!("{pod} is still the old one")),
+            None if now.len() == before.len() => world.agreed(),
+            None => Err(format!("{} Pods", now.len())),
+        }
+    })
+}
+
+#[test]
+fn all_pods_come_back_elsewhere_with_their_data() {
+    let world = World::with_claims(3);
+    let first = world.settled();
+    world.kubelet.connect(&first).unwrap().call(&["SET", "key", "kept"]);
+    for (pod, ..) in world.pods() {
+        poll("it is everywhere", || {
+            match world.kubelet.connect(&pod).unwrap().call(&["GET", "key"]).text() {
+                text if text == "kept" => Ok(()),
+                other => Err(other),
+            }
+        });
+    }
+    let primary = restart_all(&world);
+    for (pod, ..) in world.pods() {
+        assert_eq!(
+            world.kubelet.connect(&pod).unwrap().call(&["GET", "key"]).text(),
+            "kept",
+            "{pod}, {primary}"
+        );
+    }
+    world.service_writer().goes_on();
+}
+
+#[test]
+fn all_pods_come_back_elsewhere_without_data() {
+    let world = World::new(3);
+    let first = world.settled();
+    assert_eq!(restart_all(&world), first, "the recorded one's Pod");
+    world.service_writer().goes_on();
+    world.sentinel_writer().goes_on();
+}
+
+#[test]
+fn a_stranger_at_the_address_of_a_pod_that_is_gone_is_not_touched() {
+    let world = World::new(1);
+    let first = world.settled();
+    let address = world.kubelet.address(&first).unwrap();
+    let host = world.network.host(world.network.index_of(&address)).clone();
+    world.delete::<Pod>(&first, by_force());
+    poll("its process has ended", || if host.connect(6379).is_err() { Ok(()) } else { Err("it answers") });
+    let dir = TempDir::with_prefix("vedette-stranger").unwrap();
+    let _stranger = Container::start("stranger", &host, &dir.path().to_owned(), &[]);
+    let mut stranger = poll("the stranger answers", || host.connect(6379));
+    stranger.call(&["SET", "whose", "mine"]);
+    world.settled_without(&first);
+    for member in world.running() {
+        let replicas = member.command(&["SENTINEL", "REPLICAS", GROUP]).unwrap();
+        let known: Vec<_> = replicas.items().iter().map(|row| row.fields()["ip"].clone()).collect();
+        assert!(!known.contains(&address), "{known:?}");
+    }
+    assert_eq!(stranger.call(&["ROLE"]).items()[0].text(), "master");
+    assert_eq!(stranger.call(&["GET", "whose"]).text(), "mine");
+    let told = stranger.call(&["INFO", "commandstats"]).text();
+    assert!(!told.contains("cmdstat_slaveof") && !told.contains("cmdstat_replicaof"), "{told}");
+}
