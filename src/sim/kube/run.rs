@@ -167,7 +167,8 @@ impl World {
                 self.moods.watch_lag = Duration::from_millis(self.rng.below(3000));
                 Some((long, Undo::Moods))
             }
-            10 if self.rng.chance(300) && !self.moods.away => {
+            // Where restarted nodes call themselves primaries, and nobody remembers, only an operator can tell.
+            10 if self.guarded && self.rng.chance(300) && !self.moods.away => {
                 self.note(|| "the group Lease is deleted".to_owned());
                 let seen = self.api.delete_lease("v-group-g");
                 self.show(&seen);
