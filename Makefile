@@ -66,7 +66,7 @@ fuzz: ## requests, replies, INFO, hellos and configurations that a fuzzer makes 
 	FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run $(FUZZ_TARGETS)
 
 simulation: ## seeded runs of several cores in a virtual world
-	$(CARGO) test --profile sim $(FEATURES) --test simulation --test mistakes
+	$(CARGO) test --profile sim $(FEATURES) --test simulation --test fleet_simulation --test mistakes
 
 real: build ## against real redis-server, redis-sentinel and exporters
 	$(MEMORY) $(CARGO) test $(FEATURES) --test real -- --test-threads $(TEST_THREADS)

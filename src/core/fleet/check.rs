@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Fleet;
+use super::objects::plural;
 use crate::core::claim::{Count, Needed};
 use crate::core::cluster::Kind;
 use crate::core::engine::Engine;
@@ -21,8 +22,8 @@ impl Fleet {
 
     /// The watches without which nothing can be done, as far as they are broken.
     fn broken_watches(&self) -> Vec<&'static str> {
-        let needed = [(Kind::Lease, "Leases"), (Kind::Pod, "Pods"), (Kind::Service, "Services")];
-        needed.into_iter().filter(|(kind, _)| !self.objects.is_open(*kind)).map(|(_, name)| name).collect()
+        let needed = [Kind::Lease, Kind::Pod, Kind::Service];
+        needed.into_iter().filter(|kind| !self.objects.is_open(*kind)).map(plural).collect()
     }
 }
 

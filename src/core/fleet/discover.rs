@@ -1,6 +1,6 @@
 //! Which groups there are, and who is in them: from labelled Services, and from Pods.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Fleet;
@@ -20,24 +20,56 @@ const MOST_GROUPS: usize = 10_000;
 /// What has to be looked at anew.
 #[derive(Debug, Default)]
 pub(crate) struct Stale {
-    /// Services came, changed or went; so may groups.
-    pub(crate) services: bool,
-    /// Pods came, changed or went.
-    pub(crate) pods: bool,
+    /// All groups.
+    pub(crate) all: bool,
+    /// Services that came, changed or went.
+    pub(crate) services: BTreeSet<String>,
+    /// Pods that came, changed or went.
+    pub(crate) pods: BTreeSet<String>,
+}
+
+impl Stale {
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.all && self.services.is_empty() && self.pods.is_empty()
+    }
 }
 
 impl Engine {
-    /// Brings groups and their Pods up to date with what the watches showed.
+    /// Brings groups and their Pods up to date with what the watches showed. What one object changed costs no more than the
+    /// groups that it concerns: there may be a thousand of them, and in a mass failover as many changes.
     pub(crate) fn discover(&mut self, now: Time, out: &mut Actions) {
         let Some(mut fleet) = self.fleet.take() else { return };
-        let stale = std::mem::take(&mut fleet.stale);
-        if stale.services && fleet.objects.is_listed(Kind::Service) {
-            self.take_groups_from_services(&mut fleet, now, out);
+        let mut stale = std::mem::take(&mut fleet.stale);
+        for name in &stale.services {
+            let here = fleet.objects.services.get(name).and_then(group_of);
+            let there = fleet.by_service.get(name).map(GroupName::as_str);
+            stale.all |= here != there;
         }
-        self.make_wards(&mut fleet, now, out);
+        if stale.all && fleet.objects.is_listed(Kind::Service) {
+            self.take_groups_from_services(&mut fleet, now, out);
+        } else {
+            for name in &stale.services {
+                let group = fleet.by_service.get(name).and_then(|group| self.find(group.as_str()));
+                let (Some(id), Some(service)) = (group, fleet.objects.services.get(name).cloned()) else {
+                    continue;
+                };
+                self.take_options_from(id, &service, &mut fleet, out);
+            }
+        }
+        stale.all |= self.make_wards(&mut fleet, now, out);
+        let concerned: Vec<(GroupId, bool)> = fleet
+            .wards
+            .iter()
+            .filter_map(|(id, ward)| {
+                let service =
+                    ward.scope.routes.as_ref().is_some_and(|routes| stale.services.contains(&routes.primary));
+                let pods = || stale.pods.iter().any(|name| ward.concerns(name, fleet.objects.pods.get(name)));
+                (stale.all || service || pods()).then_some((*id, stale.all || service))
+            })
+            .collect();
         self.fleet = Some(fleet);
-        if stale.services || stale.pods {
-            self.take_pods(stale.services, now, out);
+        for (id, services) in concerned {
+            self.take_pods(id, services, now, out);
         }
     }
 
@@ -65,31 +97,37 @@ impl Engine {
             self.timers.set(crate::core::timers::Key::Claim(id), None);
             self.remove(id, now, out);
         }
+        fleet.by_service =
+            labelled.iter().map(|(name, service)| (service.name.clone(), name.clone())).collect();
         for (name, service) in labelled {
-            let settings = settings_of(&name, &service, &fleet.config, &mut fleet.problems, out);
-            let fast = fast_of(&service, &mut fleet.problems, out);
             let id = match self.find(name.as_str()) {
                 Some(id) => id,
                 None => {
-                    let id = self.adopt_settings(settings.clone(), now);
+                    let nowhere = HostPort { host: String::new(), port: 0 };
+                    let id = self.adopt_settings(GroupSettings::new(name.clone(), nowhere, 1), now);
                     if let Some(seat) = self.groups.get_mut(&id).and_then(|group| group.seat.as_mut()) {
                         seat.service = Some(service.name.clone());
                     }
                     id
                 }
             };
-            let Some(group) = self.groups.get_mut(&id) else { continue };
-            // One from the file takes its options from there.
-            if let Some(seat) = group.seat.as_mut().filter(|seat| seat.service.is_some()) {
-                seat.service = Some(service.name.clone());
-                take_options(&mut group.options, &settings, fast);
-                self.shared.touched.insert(id);
-            }
+            self.take_options_from(id, &service, fleet, out);
         }
     }
 
-    /// Every group has a claim.
-    fn make_wards(&mut self, fleet: &mut Fleet, now: Time, out: &mut Actions) {
+    /// One from the file takes its options from there.
+    fn take_options_from(&mut self, id: GroupId, service: &Service, fleet: &mut Fleet, out: &mut Actions) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        let Some(seat) = group.seat.as_mut().filter(|seat| seat.service.is_some()) else { return };
+        seat.service = Some(service.name.clone());
+        let settings = settings_of(&group.name, service, &fleet.config, &mut fleet.problems, out);
+        let fast = fast_of(service, &mut fleet.problems, out);
+        take_options(&mut group.options, &settings, fast);
+        self.shared.touched.insert(id);
+    }
+
+    /// Every group has a claim. Whether there are new ones.
+    fn make_wards(&mut self, fleet: &mut Fleet, now: Time, out: &mut Actions) -> bool {
         let missing: Vec<GroupId> =
             self.groups.keys().filter(|id| !fleet.wards.contains_key(id)).copied().collect();
         if fleet.wards.len() + missing.len() > self.groups.len() {
@@ -100,46 +138,42 @@ impl Engine {
                 self.timers.set(crate::core::timers::Key::Claim(id), None);
             }
         }
-        if missing.is_empty() {
-            return;
-        }
-        fleet.stale = Stale { services: true, pods: true };
-        for id in missing {
-            let Some(group) = self.groups.get(&id) else { continue };
+        for id in &missing {
+            let Some(group) = self.groups.get(id) else { continue };
             let ward = Ward::new(group, &fleet.config, &fleet.me, fleet.life);
-            fleet.by_lease.insert(ward.lease.clone(), id);
-            fleet.wards.insert(id, ward);
-            self.shared.touched.insert(id);
+            fleet.by_lease.insert(ward.lease.clone(), *id);
+            fleet.wards.insert(*id, ward);
+            self.shared.touched.insert(*id);
         }
-        fleet.man(self, now, out);
+        if !missing.is_empty() {
+            fleet.man(self, now, out);
+        }
+        !missing.is_empty()
     }
 
-    /// Each group's Pods, and its Services.
-    fn take_pods(&mut self, services: bool, now: Time, out: &mut Actions) {
-        let ids: Vec<GroupId> = self.groups.keys().copied().collect();
-        for id in ids {
-            self.with_ward(id, now, out, |ward, desk| {
-                let mut changed = false;
-                if services {
-                    let scope = Scope::of(&desk.group.name, desk.config, desk.objects);
-                    changed = scope != ward.scope;
-                    ward.scope = scope;
-                }
-                let pods = places(&ward.scope, desk.objects.pods.values());
-                changed |= pods != ward.pods;
-                ward.pods = pods;
-                if changed {
-                    desk.cx.shared.touched.insert(desk.group.id);
-                }
-                if services {
-                    ward.service_shown(desk);
-                }
-                if ward.claimant.sight().is_none() && desk.objects.is_listed(Kind::Lease) {
-                    let lease = desk.objects.leases.get(&ward.lease);
-                    ward.shown(lease, desk);
-                }
-            });
-        }
+    /// One group's Pods, and its Services.
+    fn take_pods(&mut self, id: GroupId, services: bool, now: Time, out: &mut Actions) {
+        self.with_ward(id, now, out, |ward, desk| {
+            if services {
+                ward.scope = Scope::of(desk.group, desk.config, desk.objects);
+            }
+            ward.pods = places(&ward.scope, desk.objects.pods.values());
+            desk.cx.shared.touched.insert(desk.group.id);
+            if services {
+                ward.service_shown(desk);
+            }
+            if ward.claimant.sight().is_none() && desk.objects.is_listed(Kind::Lease) {
+                let lease = desk.objects.leases.get(&ward.lease);
+                ward.shown(lease, desk);
+            }
+        });
+    }
+}
+
+impl Ward {
+    /// Whether a Pod is, or was, one of the group's.
+    fn concerns(&self, name: &str, pod: Option<&Pod>) -> bool {
+        self.pods.values().any(|place| place.pod == name) || pod.is_some_and(|pod| self.scope.holds(pod))
     }
 }
 

@@ -28,12 +28,12 @@ use self::membership::Membership;
 use self::objects::{News, Objects};
 pub(crate) use self::seat::Seat;
 use self::ward::{Desk, Ward};
-use super::action::{Action, Actions};
+use super::action::{Action, Actions, Level};
 use super::claim::{Fact, MemberLease, Sight, name};
 use super::cluster::{Answered, Kind, Seen};
 use super::engine::Engine;
 use super::group::GroupId;
-use super::ids::{CallNo, ConnId, RunId};
+use super::ids::{CallNo, ConnId, GroupName, RunId};
 use super::settings;
 use super::time::Time;
 use super::timers::Key;
@@ -56,6 +56,8 @@ pub(crate) struct Fleet {
     membership: Membership,
     wards: BTreeMap<GroupId, Ward>,
     by_lease: BTreeMap<String, GroupId>,
+    /// Labelled Services, each with its group.
+    by_service: BTreeMap<String, GroupName>,
     calls: Calls,
     /// Claims' connections to data nodes, each with its barrier.
     conns: BTreeMap<ConnId, (GroupId, CallNo)>,
@@ -78,9 +80,10 @@ impl Fleet {
             membership,
             wards: BTreeMap::new(),
             by_lease: BTreeMap::new(),
+            by_service: BTreeMap::new(),
             calls: Calls::default(),
             conns: BTreeMap::new(),
-            stale: Stale { services: true, pods: true },
+            stale: Stale { all: true, ..Stale::default() },
             problems: Problems::default(),
             ends_at: None,
             ended: false,
@@ -88,8 +91,8 @@ impl Fleet {
     }
 
     /// Nothing waits for the next look at the whole.
-    pub(crate) const fn is_settled(&self) -> bool {
-        !self.stale.services && !self.stale.pods
+    pub(crate) fn is_settled(&self) -> bool {
+        self.stale.is_empty()
     }
 
     /// A group is watched no more.
@@ -148,6 +151,11 @@ impl Engine {
         let Some(fleet) = &mut self.fleet else { return };
         match fleet.objects.take(seen) {
             News::Nothing => {}
+            News::Watch(kind, open) => {
+                let (level, what) = if open { (Level::Notice, "open") } else { (Level::Warning, "broken") };
+                let text = format!("The watch of {} is {what}", objects::plural(kind));
+                out.push(Action::Log { level, group: None, text });
+            }
             News::All(Kind::Lease) => {
                 let names: Vec<String> = fleet.objects.leases.keys().cloned().collect();
                 let known: Vec<String> = fleet.by_lease.keys().chain(fleet.members.keys()).cloned().collect();
@@ -160,11 +168,18 @@ impl Engine {
                 self.lease_shown(&name, now, out);
                 self.crew_may_have_changed(now, out);
             }
-            News::All(Kind::Pod) | News::One(Kind::Pod, _) => {
-                fleet.stale.pods = true;
+            News::All(Kind::Pod) => {
+                fleet.stale.all = true;
                 self.announce_self(now);
             }
-            News::All(Kind::Service) | News::One(Kind::Service, _) => fleet.stale.services = true,
+            News::One(Kind::Pod, name) => {
+                fleet.stale.pods.insert(name);
+                self.announce_self(now);
+            }
+            News::All(Kind::Service) => fleet.stale.all = true,
+            News::One(Kind::Service, name) => {
+                fleet.stale.services.insert(name);
+            }
             News::All(Kind::Node) | News::One(Kind::Node, _) => {
                 self.shared.touched.extend(self.groups.keys());
             }

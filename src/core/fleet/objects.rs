@@ -13,6 +13,8 @@ pub(crate) enum News {
     All(Kind),
     /// One object, by its name.
     One(Kind, String),
+    /// A watch opened, or broke.
+    Watch(Kind, bool),
 }
 
 /// See the module.
@@ -46,8 +48,8 @@ impl Objects {
                 News::All(kind)
             }
             Seen::Changed(object) => {
-                let (kind, name) = self.put(object);
-                News::One(kind, name)
+                let (kind, name, news) = self.put(object);
+                if news { News::One(kind, name) } else { News::Nothing }
             }
             Seen::Removed(kind, name) => {
                 match kind {
@@ -59,37 +61,34 @@ impl Objects {
                 News::One(kind, name)
             }
             Seen::Watching(kind, open) => {
-                if open {
-                    self.open.insert(kind);
-                } else {
-                    self.open.remove(&kind);
-                }
-                News::Nothing
+                let news = if open { self.open.insert(kind) } else { self.open.remove(&kind) };
+                if news { News::Watch(kind, open) } else { News::Nothing }
             }
         }
     }
 
-    fn put(&mut self, object: Object) -> (Kind, String) {
+    /// Takes one in. Whether it differs from what was known.
+    fn put(&mut self, object: Object) -> (Kind, String, bool) {
         match object {
             Object::Lease(lease) => {
                 let name = lease.name.clone();
-                self.leases.insert(name.clone(), lease);
-                (Kind::Lease, name)
+                let news = self.leases.insert(name.clone(), lease.clone()) != Some(lease);
+                (Kind::Lease, name, news)
             }
             Object::Pod(pod) => {
                 let name = pod.name.clone();
-                self.pods.insert(name.clone(), pod);
-                (Kind::Pod, name)
+                let news = self.pods.insert(name.clone(), pod.clone()) != Some(pod);
+                (Kind::Pod, name, news)
             }
             Object::Service(service) => {
                 let name = service.name.clone();
-                self.services.insert(name.clone(), service);
-                (Kind::Service, name)
+                let news = self.services.insert(name.clone(), service.clone()) != Some(service);
+                (Kind::Service, name, news)
             }
             Object::Node(node) => {
                 let name = node.name.clone();
-                self.nodes.insert(name.clone(), node);
-                (Kind::Node, name)
+                let news = self.nodes.insert(name.clone(), node.clone()) != Some(node);
+                (Kind::Node, name, news)
             }
         }
     }
@@ -102,5 +101,15 @@ impl Objects {
     /// Whether what was shown of a kind is how it is.
     pub(crate) fn is_open(&self, kind: Kind) -> bool {
         self.open.contains(&kind)
+    }
+}
+
+/// A kind, for people.
+pub(crate) const fn plural(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Lease => "Leases",
+        Kind::Pod => "Pods",
+        Kind::Service => "Services",
+        Kind::Node => "Nodes",
     }
 }

@@ -7,7 +7,7 @@ use super::objects::Objects;
 use crate::core::address::Address;
 use crate::core::claim::PREFIX;
 use crate::core::cluster::{Pod, Service};
-use crate::core::ids::GroupName;
+use crate::core::group::Group;
 use crate::core::settings::{Fleet, Routes};
 
 /// The key of the selector that pins the Service to the primary's Pod.
@@ -37,11 +37,16 @@ pub(crate) fn group_of(service: &Service) -> Option<&str> {
 
 impl Scope {
     /// What is known of a group.
-    pub(crate) fn of(name: &GroupName, config: &Fleet, objects: &Objects) -> Self {
+    pub(crate) fn of(group: &Group, config: &Fleet, objects: &Objects) -> Self {
+        let name = &group.name;
         let labelled = || {
-            let service =
-                objects.services.values().find(|service| group_of(service) == Some(name.as_str()))?;
-            Some(Routes { primary: service.name.clone(), replicas: None })
+            let known = group.seat.as_ref().and_then(|seat| seat.service.clone());
+            let sought = || {
+                let found =
+                    objects.services.values().find(|service| group_of(service) == Some(name.as_str()));
+                found.map(|service| service.name.clone())
+            };
+            Some(Routes { primary: known.or_else(sought)?, replicas: None })
         };
         let routes = config.services.get(name).cloned().or_else(labelled);
         let service = routes.as_ref().and_then(|routes| objects.services.get(&routes.primary));

@@ -84,6 +84,8 @@ pub(crate) struct Ward {
     /// How far the own claim was when it was last told of.
     pub(super) progress: Option<Progress>,
     pub(super) edits: Edits,
+    /// It was said that nobody can tell who is to be primary.
+    pub(super) diverged: bool,
     /// The veto of a replica is heeded until then.
     pub(super) veto_until: Option<Time>,
 }
@@ -118,6 +120,7 @@ impl Ward {
             leave_at: None,
             progress: None,
             edits: Edits::default(),
+            diverged: false,
             veto_until: None,
         }
     }

@@ -85,13 +85,17 @@ impl Ward {
                 self.ask(call, request, desk);
             }
             Wish::Switched(_) => {
+                self.diverged = false;
                 // Seated with the next look, which follows at once.
                 desk.cx.shared.touched.insert(desk.group.id);
             }
             Wish::Diverged => {
                 let text = "Two primaries hold data of their own: neither is touched. Name one by removing the other's data";
-                desk.cx.log(Level::Warning, Some(desk.group), text.to_owned());
-                self.write(true, "DataDiverged", text, desk);
+                // Looked at again and again, said once.
+                if !std::mem::replace(&mut self.diverged, true) {
+                    desk.cx.log(Level::Warning, Some(desk.group), text.to_owned());
+                    self.write(true, "DataDiverged", text, desk);
+                }
             }
             Wish::Ended => self.ended = true,
         }

@@ -65,6 +65,7 @@ pub struct FleetOutcome {
 enum Undo {
     Container(usize, bool),
     Pod(usize),
+    Recreate(usize),
     Daemon(usize),
     Api,
     Moods,
@@ -134,8 +135,13 @@ impl World {
                 Some((long, Undo::Container(pod, empty)))
             }
             3 if self.pods[pod].redis.is_some() => {
-                self.recreate_pod(pod, false);
-                None
+                if self.rng.chance(500) {
+                    self.recreate_pod(pod, false);
+                    return None;
+                }
+                // Politely: it has a while to hand its role over.
+                self.mark_deleting(pod);
+                Some((long, Undo::Recreate(pod)))
             }
             4 if self.pods[pod].redis.is_some() => {
                 self.note(|| format!("redis-{pod} freezes"));
@@ -161,7 +167,8 @@ impl World {
                 self.moods.watch_lag = Duration::from_millis(self.rng.below(3000));
                 Some((long, Undo::Moods))
             }
-            10 if self.rng.chance(300) && !self.moods.away => {
+            // Where restarted nodes call themselves primaries, and nobody remembers, only an operator can tell.
+            10 if self.guarded && self.rng.chance(300) && !self.moods.away => {
                 self.note(|| "the group Lease is deleted".to_owned());
                 let seen = self.api.delete_lease("v-group-g");
                 self.show(&seen);
@@ -211,6 +218,7 @@ impl World {
                 }
             }
             Undo::Pod(pod) => self.thaw(pod),
+            Undo::Recreate(pod) => self.recreate_pod(pod, false),
             Undo::Daemon(daemon) => {
                 if self.daemons[daemon].engine.is_some() {
                     self.kill_daemon(daemon);
