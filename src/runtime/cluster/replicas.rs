@@ -153,17 +153,19 @@ fn due(cluster: &Cluster, route: &Route) -> Vec<EndpointSlice> {
     let wanted = wanted(&sight, route, &cluster.setup.namespace);
     let right = |slice: &EndpointSlice| {
         let known = slice.metadata.name.as_ref().and_then(|name| sight.slices.get(name));
-        known.is_some_and(|known| shape(known) == shape(slice))
+        known.is_some_and(|known| alike(known, slice))
     };
     wanted.into_iter().filter(|slice| !right(slice)).collect()
 }
 
-/// What counts of a slice.
-fn shape(slice: &EndpointSlice) -> (Vec<&Endpoint>, Vec<(&str, Option<i32>)>, Option<&str>) {
-    let ports = slice.ports.iter().flatten();
-    let ports = ports.map(|port| (port.name.as_deref().unwrap_or_default(), port.port)).collect();
-    let label = |key| slice.metadata.labels.as_ref()?.get(key).map(String::as_str);
-    (slice.endpoints.iter().collect(), ports, label(SERVICE_NAME))
+/// Whether two slices lead to the same in the same way.
+fn alike(one: &EndpointSlice, other: &EndpointSlice) -> bool {
+    let ports = |slice: &EndpointSlice| -> Vec<(String, Option<i32>)> {
+        let ports = slice.ports.iter().flatten();
+        ports.map(|port| (port.name.clone().unwrap_or_default(), port.port)).collect()
+    };
+    let service = |slice: &EndpointSlice| slice.metadata.labels.as_ref()?.get(SERVICE_NAME).cloned();
+    one.endpoints == other.endpoints && ports(one) == ports(other) && service(one) == service(other)
 }
 
 /// How the slices of a route have to be: none as long as it isn't known who is primary.
