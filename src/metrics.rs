@@ -67,6 +67,7 @@ impl Metrics {
     /// # Errors
     /// If they are there already.
     pub fn cluster(&self) -> Result<ClusterMetrics, Error> {
+        self.core.register_fleet(&self.registry)?;
         ClusterMetrics::new(&self.registry)
     }
 

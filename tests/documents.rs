@@ -12,6 +12,7 @@ use vedette::config::load::{Loaded, Sources, load};
 use vedette::config::system::{RealSystem, System};
 use vedette::core::Engine;
 use vedette::core::action::{Level, Observation};
+use vedette::core::claim::Kind;
 use vedette::core::ids::GroupName;
 use vedette::core::settings::{GroupSettings, HostPort, Node, Settings};
 use vedette::core::time::Time;
@@ -46,6 +47,7 @@ fn shown_metrics() -> BTreeSet<String> {
     let _cluster = metrics.cluster().unwrap();
     metrics.core.event("+sdown");
     metrics.core.observe(&Observation::Right { group: "m".into(), right: "client|pause", missing: true });
+    metrics.core.observe(&Observation::Claim { kind: Kind::Failover, resumed: true });
     let snapshot = Snapshot {
         view: engine.view(Time::ZERO),
         simulate_failure_flags: 0,

@@ -69,7 +69,6 @@ impl CoreMetrics {
         };
         registry.register(Box::new(made.phases.clone()))?;
         registry.register(Box::new(made.votes.clone()))?;
-        registry.register(Box::new(made.service_repairs.clone()))?;
         registry.register(Box::new(made.fast_downs.clone()))?;
         registry.register(Box::new(made.missing_rights.clone()))?;
         for reason in [FailoverReason::Down, FailoverReason::Manual] {
@@ -81,6 +80,12 @@ impl CoreMetrics {
             made.phases.with_label_values(&[phase_label(phase)]);
         }
         Ok(made)
+    }
+
+    /// What only a fleet on Kubernetes shows.
+    pub(super) fn register_fleet(&self, registry: &Registry) -> Result<(), Error> {
+        registry.register(Box::new(self.service_repairs.clone()))?;
+        Ok(())
     }
 
     /// Count an event of this name.

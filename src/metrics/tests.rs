@@ -227,7 +227,8 @@ fn the_figures_of_a_fleet_are_there_with_a_fleet_only() {
     use crate::kube::{Call, Error, Failure, Verb};
 
     let metrics = metrics();
-    assert!(!text(&metrics, &snapshot(vec![])).contains("kubernetes"));
+    let without = text(&metrics, &snapshot(vec![]));
+    assert!(!without.contains("kubernetes") && !without.contains("vedette_service_repairs_total"));
     let cluster = metrics.cluster().unwrap();
     let error = |verb, failure, code| {
         let call = Call { verb, resource: "leases".to_owned(), name: "a".to_owned() };
