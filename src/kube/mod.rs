@@ -12,6 +12,7 @@ mod http;
 mod leases;
 mod objects;
 mod services;
+mod slices;
 mod source;
 mod watch;
 
@@ -21,6 +22,7 @@ pub use self::events::Events;
 pub use self::leases::Leases;
 pub use self::objects::{Kind, Listed, Objects, Reach};
 pub use self::services::{ServiceChange, Services};
+pub use self::slices::Slices;
 pub use self::source::Source;
 pub use self::watch::{Seen, Watch};
 

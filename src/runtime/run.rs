@@ -139,8 +139,7 @@ async fn serve(config: Config, log: &Telemetry, host: &dyn Host) -> Result<u8, S
             let cluster = Cluster::new(Setup {
                 access,
                 namespace,
-                fleet: coordination.fleet.name.clone(),
-                member: coordination.fleet.member.clone(),
+                fleet: coordination.fleet.clone(),
                 journal,
                 metrics: driver.metrics().cluster().map_err(StartError::new)?,
             });

@@ -1,6 +1,7 @@
 //! Primaries that go, and others that take their place.
 
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::DeleteParams;
 use rustix::process::Signal;
 
@@ -141,4 +142,26 @@ fn a_node_is_lost_with_the_primary_on_it() {
     // The old primary is found where it was, and follows.
     world.network.heal();
     world.settled_without(&first);
+}
+
+#[test]
+fn a_service_for_the_replicas_leads_to_all_but_the_primary() {
+    let world = World::with_replica_service(1);
+    let agreed = |primary: &str| {
+        poll("it leads to the replicas", || {
+            let others = world.pods().into_iter().filter(|(pod, ..)| pod != primary);
+            let mut wanted: Vec<_> = others.map(|(.., address)| address).collect();
+            wanted.sort();
+            let found = world.replica_endpoints();
+            if found == wanted && wanted.len() == 2 { Ok(()) } else { Err((found, wanted)) }
+        });
+    };
+    let first = world.settled();
+    agreed(&first);
+    world.delete::<Pod>(&first, by_force());
+    let second = world.settled_without(&first);
+    agreed(&second);
+    // What somebody takes away comes back.
+    world.delete::<EndpointSlice>("redis-replicas-vedette-ipv4", DeleteParams::default());
+    agreed(&second);
 }

@@ -65,7 +65,7 @@ fn a_stranger_at_the_address_of_a_pod_that_is_gone_is_not_touched() {
     world.delete::<Pod>(&first, by_force());
     poll("its process has ended", || if host.connect(6379).is_err() { Ok(()) } else { Err("it answers") });
     let dir = TempDir::with_prefix("vedette-stranger").unwrap();
-    let _stranger = Container::start("stranger", &host, &dir.path().to_owned(), &[]);
+    let _stranger = Container::start("stranger", &host, &dir.path().to_owned(), &[], &[]);
     let mut stranger = poll("the stranger answers", || host.connect(6379));
     stranger.call(&["SET", "whose", "mine"]);
     world.settled_without(&first);

@@ -17,6 +17,7 @@ use vedette::core::action::{Event as CoreEvent, Level};
 use vedette::core::claim::Plain;
 use vedette::core::cluster::{About, Answer, Answered, Call, Event, Kind, Object, Regarding, Seen};
 use vedette::core::ids::{CallNo, GroupName, Version};
+use vedette::core::settings::Fleet;
 use vedette::kube::{Access, Source};
 use vedette::metrics::Metrics;
 use vedette::runtime::cluster::{Cluster, Setup};
@@ -58,8 +59,15 @@ impl Shell {
         let cluster = Cluster::new(Setup {
             access: Access::new(source).await.unwrap(),
             namespace: account.namespace().to_owned(),
-            fleet: "f".to_owned(),
-            member: "vedette-0".to_owned(),
+            fleet: Fleet {
+                name: "f".to_owned(),
+                member: "vedette-0".to_owned(),
+                size: 1,
+                observe: false,
+                cold_start_wait: LIMIT,
+                pods: BTreeMap::new(),
+                services: BTreeMap::new(),
+            },
             journal: lines.clone(),
             metrics: Metrics::new(prometheus::Registry::new()).unwrap().cluster().unwrap(),
         });

@@ -67,6 +67,15 @@ spec:
 
 /// What keeps a data node from serving before it has its role.
 const GUARD: &str = ", --replicaof, 127.0.0.1, '1'";
+/// The Service that leads to the replicas.
+pub(crate) const REPLICAS: &str = "redis-replicas";
+const REPLICA_SERVICE: &str = "
+apiVersion: v1
+kind: Service
+metadata: {name: redis-replicas}
+spec:
+  ports: [{port: 6379}]
+";
 /// What makes the Pods' data outlive them.
 const CLAIMS: &str = "
   volumeClaimTemplates:
@@ -87,20 +96,26 @@ pub(crate) struct World {
 impl World {
     /// All of it, settled. `spare` more Pods can come in the place of others.
     pub(crate) fn new(spare: usize) -> Self {
-        Self::prepare(spare, |text| text)
+        Self::prepare(spare, |text| text, &[])
     }
 
     /// The same with data nodes that rise as primaries, as those do that nobody has prepared.
     pub(crate) fn unguarded(spare: usize) -> Self {
-        Self::prepare(spare, |text| text.replace(GUARD, ""))
+        Self::prepare(spare, |text| text.replace(GUARD, ""), &[])
     }
 
     /// The same with data that outlives the Pods.
     pub(crate) fn with_claims(spare: usize) -> Self {
-        Self::prepare(spare, |text| format!("{}{CLAIMS}", text.trim_end()))
+        Self::prepare(spare, |text| format!("{}{CLAIMS}", text.trim_end()), &[])
     }
 
-    fn prepare(spare: usize, change: impl FnOnce(String) -> String) -> Self {
+    /// The same with another Service, which leads to the replicas.
+    pub(crate) fn with_replica_service(spare: usize) -> Self {
+        let line = format!("vedette service {GROUP} {SERVICE} {REPLICAS}");
+        Self::prepare(spare, |text| format!("{text}---{REPLICA_SERVICE}"), &[&line])
+    }
+
+    fn prepare(spare: usize, change: impl FnOnce(String) -> String, lines: &[&str]) -> Self {
         let network = Arc::new(Network::new(PODS + 3 + spare));
         let plane = Arc::new(ControlPlane::start(Some(network.host(API))).with_controllers());
         let account = plane.account();
@@ -108,7 +123,7 @@ impl World {
         let mut members: Vec<Member> = (0..MEMBERS)
             .map(|number| {
                 let host = network.host(number + 1);
-                Member::new(&account, &format!("vedette-{number}"), host, MEMBERS, &[])
+                Member::new(&account, &format!("vedette-{number}"), host, MEMBERS, lines)
             })
             .collect();
         drop(account);
@@ -301,7 +316,12 @@ impl World {
 
     /// Addresses that the Service leads to.
     pub(crate) fn endpoints(&self) -> Vec<String> {
-        endpoints(self.admin(), &self.namespace).unwrap()
+        endpoints(self.admin(), &self.namespace, SERVICE).unwrap()
+    }
+
+    /// Addresses that the Service for the replicas leads to.
+    pub(crate) fn replica_endpoints(&self) -> Vec<String> {
+        endpoints(self.admin(), &self.namespace, REPLICAS).unwrap()
     }
 
     /// Which members acknowledge how many switches.
@@ -328,7 +348,7 @@ impl World {
         let (plane, namespace) = (Arc::clone(&self.plane), self.namespace.clone());
         let mut last = None;
         Writer::start(self.client(), "through-service", move || {
-            if let Ok(found) = endpoints(plane.admin(), &namespace) {
+            if let Ok(found) = endpoints(plane.admin(), &namespace, SERVICE) {
                 last = found.into_iter().next();
             }
             last.clone()
@@ -406,11 +426,10 @@ pub(crate) fn by_force() -> DeleteParams {
     DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() }
 }
 
-fn endpoints(admin: &Admin, namespace: &str) -> Result<Vec<String>, kube::Error> {
-    let namespace = namespace.to_owned();
+fn endpoints(admin: &Admin, namespace: &str, service: &str) -> Result<Vec<String>, kube::Error> {
+    let (namespace, of_service) = (namespace.to_owned(), format!("kubernetes.io/service-name={service}"));
     let slices = admin.run(|client| async move {
         let api: Api<EndpointSlice> = Api::namespaced(client, &namespace);
-        let of_service = format!("kubernetes.io/service-name={SERVICE}");
         api.list(&ListParams::default().labels(&of_service)).await
     })?;
     let all = slices.items.into_iter().flat_map(|slice| slice.endpoints);

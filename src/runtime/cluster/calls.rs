@@ -73,8 +73,11 @@ async fn write_lease(
     };
     let lease = {
         let memory = cluster.memory.borrow();
-        let whose =
-            Whose { fleet: &cluster.setup.fleet, member: &cluster.setup.member, uid: memory.own_pod() };
+        let whose = Whose {
+            fleet: &cluster.setup.fleet.name,
+            member: &cluster.setup.fleet.member,
+            uid: memory.own_pod(),
+        };
         compose(name, plain, about, &whose, base, now())
     };
     let began = Clock.now();
@@ -141,7 +144,7 @@ async fn send_event(cluster: &Cluster, event: Event, deadline: Instant) -> Resul
     };
     let setting = Setting {
         namespace: &cluster.setup.namespace,
-        member: &cluster.setup.member,
+        member: &cluster.setup.fleet.member,
         uid,
         now: Clock.now(),
         date: now(),

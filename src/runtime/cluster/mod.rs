@@ -4,6 +4,7 @@ mod calls;
 mod memory;
 mod notices;
 mod pace;
+mod replicas;
 mod translate;
 mod watches;
 
@@ -21,12 +22,14 @@ use super::ports::{Api, Journal};
 use crate::core::action::Level;
 use crate::core::cluster::{Answer, Answered, Call};
 use crate::core::ids::CallNo;
+use crate::core::settings::Fleet;
 use crate::core::{Input, Time};
 use crate::kube::{Access, Events, Leases, Services};
 use crate::metrics::ClusterMetrics;
 use memory::Memory;
 use notices::Notices;
 use pace::Pace;
+use replicas::Route;
 
 /// How often the credentials are looked at.
 const LOOK: Duration = Duration::from_secs(5);
@@ -39,10 +42,8 @@ pub struct Setup {
     pub access: Access,
     /// The namespace of the fleet and of all that it watches.
     pub namespace: String,
-    /// The fleet's name.
-    pub fleet: String,
-    /// The daemon's own Pod.
-    pub member: String,
+    /// The fleet: its name, the daemon's own Pod, and its Services.
+    pub fleet: Fleet,
     /// The log.
     pub journal: Rc<dyn Journal>,
     /// The figures.
@@ -64,6 +65,10 @@ pub struct Cluster {
     began: Time,
     /// The credentials were refused.
     refused: Notify,
+    /// Services for replicas, what they lead to, and that this may have changed.
+    routes: Vec<Route>,
+    replicas: RefCell<replicas::Sight>,
+    replicas_changed: Notify,
     me: Weak<Self>,
 }
 
@@ -97,12 +102,15 @@ impl Cluster {
             services,
             events,
             deliver: OnceCell::new(),
-            memory: RefCell::new(Memory::new(&setup.member)),
+            memory: RefCell::new(Memory::new(&setup.fleet.member)),
             notices: RefCell::default(),
             pace: Pace::new(Instant::now()),
             heard: Cell::new(None),
             began: Clock.now(),
             refused: Notify::new(),
+            routes: Route::all(&setup.fleet),
+            replicas: RefCell::default(),
+            replicas_changed: Notify::new(),
             me: me.clone(),
             setup,
         })
@@ -113,11 +121,14 @@ impl Cluster {
         if self.deliver.set(deliver).is_err() {
             return;
         }
-        let leases = format!("{}={}", memory::FLEET, self.setup.fleet);
+        let leases = format!("{}={}", memory::FLEET, self.setup.fleet.name);
         tokio::task::spawn_local(watches::follow::<Lease>(self.clone(), leases));
         tokio::task::spawn_local(watches::follow::<Pod>(self.clone(), String::new()));
         tokio::task::spawn_local(watches::follow::<Service>(self.clone(), String::new()));
         tokio::task::spawn_local(watches::follow::<Node>(self.clone(), String::new()));
+        if !self.routes.is_empty() {
+            tokio::task::spawn_local(replicas::keep(self.clone()));
+        }
         tokio::task::spawn_local(self.clone().look_after_credentials());
     }
 

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::{Node, Pod, Service};
 
 use super::Cluster;
 use super::memory::Memory;
+use super::replicas::Sight;
 use super::translate::Told;
 use crate::core::Input;
 use crate::core::action::Level;
@@ -18,6 +19,11 @@ use crate::runtime::clock::Clock;
 pub(super) trait Watched: Told {
     /// Takes note.
     fn note(seen: &kube::Seen<Self>, memory: &mut Memory);
+
+    /// Takes note for the Services that lead to replicas; whether that may matter to them.
+    fn shows_replicas(_: &kube::Seen<Self>, _: &mut Sight) -> bool {
+        false
+    }
 }
 
 /// Tells what the watch of a kind shows, until the process ends.
@@ -29,6 +35,9 @@ pub(super) async fn follow<K: Watched>(cluster: Rc<Cluster>, selector: String) {
     loop {
         let seen = watch.next().await;
         K::note(&seen, &mut cluster.memory.borrow_mut());
+        if !cluster.routes.is_empty() && K::shows_replicas(&seen, &mut cluster.replicas.borrow_mut()) {
+            cluster.replicas_changed.notify_one();
+        }
         if K::KIND == Kind::Lease && !matches!(seen, kube::Seen::Lost(_)) {
             cluster.heard.set(Some(Clock.now()));
         }
@@ -104,6 +113,11 @@ impl Watched for Lease {
 }
 
 impl Watched for Pod {
+    fn shows_replicas(seen: &kube::Seen<Self>, sight: &mut Sight) -> bool {
+        sight.pod(seen);
+        true
+    }
+
     fn note(seen: &kube::Seen<Self>, memory: &mut Memory) {
         match seen {
             kube::Seen::All(all) => {
@@ -118,6 +132,11 @@ impl Watched for Pod {
 }
 
 impl Watched for Service {
+    fn shows_replicas(seen: &kube::Seen<Self>, sight: &mut Sight) -> bool {
+        sight.service(seen);
+        true
+    }
+
     fn note(seen: &kube::Seen<Self>, memory: &mut Memory) {
         match seen {
             kube::Seen::All(all) => {
