@@ -126,3 +126,20 @@ fn a_replica_more_is_taken_in_and_one_less_is_forgotten() {
     // The Pods with the highest numbers go, and with them the role if it was there.
     assert!(["redis-0", "redis-1"].contains(&world.settled().as_str()), "{first}");
 }
+
+#[test]
+fn at_rest_nothing_is_written_but_the_members_leases() {
+    let world = World::new(0);
+    world.settled();
+    let versions = || {
+        let lease = world.group_lease().and_then(|lease| lease.metadata.resource_version);
+        (lease, world.service().metadata.resource_version)
+    };
+    // A new group's beginning may be followed by a repair that records the history which its primary has begun.
+    let before = poll("nothing is written for a while", || {
+        let before = versions();
+        std::thread::sleep(Duration::from_secs(3));
+        if versions() == before { Ok(before) } else { Err(before) }
+    });
+    holds_for(Duration::from_secs(12), "group Lease and Service stay as they are", || versions() == before);
+}

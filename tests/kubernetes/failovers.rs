@@ -165,3 +165,17 @@ fn a_service_for_the_replicas_leads_to_all_but_the_primary() {
     world.delete::<EndpointSlice>("redis-replicas-vedette-ipv4", DeleteParams::default());
     agreed(&second);
 }
+
+#[test]
+fn the_role_leaves_a_node_that_is_cordoned() {
+    let world = World::new(0);
+    let first = world.settled();
+    let writer = world.service_writer();
+    writer.goes_on();
+    // Seen within a minute.
+    world.show_nodes();
+    world.cordon(&world.node(&first), true);
+    let second = world.settled_without(&first);
+    writer.goes_on();
+    assert!(writer.lost(&world, &second) <= 0, "nothing is lost in a switchover");
+}

@@ -1,6 +1,7 @@
 //! Pods that come back elsewhere, and others that are where they were.
 
 use k8s_openapi::api::core::v1::Pod;
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::k8s::container::Container;
@@ -54,6 +55,26 @@ fn all_pods_come_back_elsewhere_without_data() {
     assert_eq!(restart_all(&world), first, "the recorded one's Pod");
     world.service_writer().goes_on();
     world.sentinel_writer().goes_on();
+}
+
+#[test]
+fn a_primary_that_restarts_empty_overwrites_nobody() {
+    let world = World::forgetful(0);
+    let first = world.settled();
+    world.kubelet.connect(&first).unwrap().call(&["SET", "key", "kept"]);
+    for (pod, ..) in world.pods() {
+        poll("it is everywhere", || {
+            match world.kubelet.connect(&pod).unwrap().call(&["GET", "key"]).text() {
+                text if text == "kept" => Ok(()),
+                other => Err(other),
+            }
+        });
+    }
+    world.kubelet.signal(&first, Signal::KILL);
+    world.settled_without(&first);
+    for (pod, ..) in world.pods() {
+        assert_eq!(world.kubelet.connect(&pod).unwrap().call(&["GET", "key"]).text(), "kept", "{pod}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::thread;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::events::v1::Event;
 use kube::Api;
@@ -102,6 +102,11 @@ impl World {
     /// The same with data nodes that rise as primaries, as those do that nobody has prepared.
     pub(crate) fn unguarded(spare: usize) -> Self {
         Self::prepare(spare, |text| text.replace(GUARD, ""), &[])
+    }
+
+    /// The same with data that a container doesn't find again when it restarts.
+    pub(crate) fn forgetful(spare: usize) -> Self {
+        Self::prepare(spare, |text| text.replace("--appendonly, 'yes'", "--save, ''"), &[])
     }
 
     /// The same with data that outlives the Pods.
@@ -205,6 +210,26 @@ impl World {
     /// The Pod that the Service leads to.
     pub(crate) fn primary(&self) -> Option<String> {
         self.service().spec?.selector?.remove(POD)
+    }
+
+    /// Lets the members see nodes, as the optional overlay does.
+    pub(crate) fn show_nodes(&self) {
+        for mut object in manifests::read("deploy/kubernetes/components/nodes/nodes.yaml") {
+            for subject in
+                object.get_mut("subjects").and_then(|found| found.as_array_mut()).into_iter().flatten()
+            {
+                subject["namespace"] = self.namespace.clone().into();
+            }
+            self.admin().apply(object);
+        }
+    }
+
+    /// Lets a node take no more Pods, or lets it again.
+    pub(crate) fn cordon(&self, node: &str, cordoned: bool) {
+        let (node, patch) = (node.to_owned(), Patch::Merge(json!({"spec": {"unschedulable": cordoned}})));
+        self.admin().run(|client| async move {
+            Api::<Node>::all(client).patch(&node, &PatchParams::default(), &patch).await.unwrap();
+        });
     }
 
     /// The node of a Pod.

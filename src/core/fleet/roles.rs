@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::standing;
 use super::ward::{Desk, Ward};
+use crate::core::action::Level;
 use crate::core::claim::{Fact, start_after};
 use crate::core::group::Which;
 use crate::core::history::repl_id;
@@ -45,7 +46,7 @@ impl Ward {
         let now = desk.cx.now;
         let wrong = self.roles_are_wrong(desk);
         self.wrong.due_at = None;
-        if !wrong {
+        let Some(reason) = wrong else {
             self.wrong.since = None;
             if self.wrong.pause_until.is_some_and(|until| now > until + WELL) {
                 self.wrong.repairs = 0;
@@ -54,7 +55,7 @@ impl Ward {
                 self.tell(Fact::Wrong(false), desk);
             }
             return;
-        }
+        };
         let since = *self.wrong.since.get_or_insert(now);
         let Some(primary) = self.claimant.committed() else { return };
         let count = self.count(primary, desk);
@@ -69,46 +70,50 @@ impl Ward {
         self.wrong.pause_until = Some(now + pause);
         self.wrong.due_at = self.wrong.pause_until;
         self.wrong.told = true;
+        let text = format!("A repair is due: {reason}");
+        desk.cx.log(Level::Notice, Some(desk.group), text);
         self.tell(Fact::Wrong(true), desk);
     }
 
     /// Only what was heard since the Lease changed speaks of the roles that it says.
-    fn roles_are_wrong(&self, desk: &Desk<'_, '_>) -> bool {
+    fn roles_are_wrong(&self, desk: &Desk<'_, '_>) -> Option<String> {
         let group = &*desk.group;
         let (Some(primary), Some(sight)) = (self.claimant.committed(), self.claimant.sight()) else {
-            return false;
+            return None;
         };
         // While somebody works on it nothing is wrong with what is not done yet.
         if sight.lease.holder.is_some() || self.claimant.claimed().is_some() || group.is_condemned() {
-            return false;
+            return None;
         }
         let fresh = |instance: &Instance| {
             let heard = instance.data().and_then(|data| data.info_at).is_some_and(|at| at > sight.changed_at);
             let stands = desk.cx.shared.links.get(instance.link).is_some_and(Link::stands);
             heard && stands && !instance.is_down()
         };
-        let Some(leader) = group.primary.data().filter(|_| fresh(&group.primary)) else { return false };
+        let leader = group.primary.data().filter(|_| fresh(&group.primary))?;
         if group.primary.run_id != primary.instance.run_id.as_str() {
-            return false;
+            return None;
         }
         if leader.role == Role::Replica {
-            return true;
+            return Some("the primary is a replica".to_owned());
         }
         // By what is recorded a failover knows whose data are those of the group.
-        if leader.history.is_some_and(|now| repl_id(&primary.replication_id) != Some(now.id)) {
-            return true;
+        let recorded = sight.lease.primary.as_ref().and_then(|primary| repl_id(&primary.replication_id));
+        if leader.history.is_some_and(|now| recorded != Some(now.id)) {
+            return Some("the primary is at another history than is recorded".to_owned());
         }
         let address = group.primary.address.shown_with_port(false);
-        self.pods.keys().any(|uid| {
-            let Some(which @ Which::Replica(_)) = self.which(uid, group) else { return false };
-            let replica = group.get(&which).filter(|replica| fresh(replica));
-            replica.and_then(Instance::data).is_some_and(|data| match data.role {
-                Role::Primary => true,
+        self.pods.iter().find_map(|(uid, place)| {
+            let which @ Which::Replica(_) = self.which(uid, group)? else { return None };
+            let data = group.get(&which).filter(|replica| fresh(replica))?.data()?;
+            match data.role {
+                Role::Primary => Some(format!("{} is a primary", place.pod)),
                 Role::Replica => {
                     let host = data.primary_host.as_deref().unwrap_or_default();
-                    standing::address(host, data.primary_port) != address
+                    let of = standing::address(host, data.primary_port);
+                    (of != address).then(|| format!("{} follows {of}", place.pod))
                 }
-            })
+            }
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Watches, kept open for ever, and told to the core.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
@@ -14,6 +15,9 @@ use crate::core::action::Level;
 use crate::core::cluster::{Kind, Object, Seen};
 use crate::kube::{self, Error, Objects};
 use crate::runtime::clock::Clock;
+
+/// How often it is tried whether nodes may be seen.
+const LOOK_FOR_RIGHT: Duration = Duration::from_secs(60);
 
 /// A kind that is watched, and what the shell itself wants to know of it.
 pub(super) trait Watched: Told {
@@ -65,7 +69,8 @@ pub(super) async fn follow<K: Watched>(cluster: Rc<Cluster>, selector: String) {
                     cluster.tell(Input::Seen(Seen::Watching(K::KIND, false)));
                 }
                 if off {
-                    return;
+                    // The right may be given later.
+                    tokio::time::sleep(LOOK_FOR_RIGHT).await;
                 }
                 continue;
             }
