@@ -3,8 +3,8 @@
 //! A hello tells what was so when it was sent, and after a cut it may be long on its way. The answer to a question is
 //! younger than the question. Where a majority answers that the primary is this one, at this epoch and well, and that it
 //! voted in no later one, no switch that was voted for has come between. One that an operator forces asks for no votes:
-//! for its sake everybody who is there must have answered, and nobody may be at a failover or know of a later epoch.
-//! What remains is a switch that is forced while the answers are on their way.
+//! for its sake everybody who was there of late must have answered, and nobody may be at a failover or know of a later
+//! epoch. What remains is a switch that is forced while the answers are on their way, or by one who was away for long.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,6 +18,9 @@ use crate::resp::Reply;
 
 /// For so long after the question answers count; then everybody is asked again.
 const VALID: Duration = Duration::from_millis(200);
+/// One who is away for longer is not waited for. Of two whom a cut kept away, the old primary may be back sooner than the
+/// daemon that promoted it meanwhile.
+const AWAITED: Duration = Duration::from_secs(60);
 /// What a peer that doubts its primary, or replaces it, shows in its flags.
 const DOUBTS: [&str; 3] = ["s_down", "o_down", "disconnected"];
 /// What it shows while it replaces it.
@@ -69,7 +72,7 @@ impl Group {
     pub(crate) fn has_consent(&mut self, since: Time, cx: &mut Cx<'_>) -> bool {
         if let Some(round) = self.consent.as_ref().filter(|round| round.asked_at >= since) {
             let valid = cx.now < round.asked_at + VALID;
-            if valid && self.is_consented(round) {
+            if valid && self.is_consented(round, cx.now) {
                 return true;
             }
             if valid {
@@ -78,14 +81,15 @@ impl Group {
         }
         self.seek_consent(cx);
         // A lone daemon asks nobody.
-        self.consent.as_ref().is_some_and(|round| self.is_consented(round))
+        self.consent.as_ref().is_some_and(|round| self.is_consented(round, cx.now))
     }
 
-    fn is_consented(&self, round: &Consent) -> bool {
+    fn is_consented(&self, round: &Consent, now: Time) -> bool {
         let mut consents = 1;
         for (run_id, peer) in &self.peers {
             let answer = round.answers.get(run_id).copied().unwrap_or_default();
-            let missing = !answer.is_whole() && !peer.is_down();
+            let gone = peer.down_since.is_some_and(|since| now.since(since) > AWAITED);
+            let missing = !answer.is_whole() && !gone;
             if missing || answer.held == Some(Held::Later) {
                 return false;
             }
@@ -132,7 +136,7 @@ impl Group {
         let Which::Peer(run_id) = which else { return };
         let Some(round) = self.consent.as_mut().filter(|round| round.asked_at == asked_at) else { return };
         note(round.answers.entry(run_id.clone()).or_default());
-        if !self.consent.as_ref().is_some_and(|round| self.is_consented(round)) {
+        if !self.consent.as_ref().is_some_and(|round| self.is_consented(round, cx.now)) {
             return;
         }
         for name in self.replicas.keys().cloned().collect::<Vec<_>>() {

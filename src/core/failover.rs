@@ -346,7 +346,7 @@ impl Group {
         cx.event(Level::Warning, "+failover-end", self, &Which::Primary, "");
         self.end_phase(Phase::Reconfigure, cx);
         self.enter(State::UpdateConfig, cx);
-        if timed_out {
+        if timed_out && !self.is_outvoted(cx) {
             self.repoint_the_rest(&promoted, &target, cx);
         }
         true
@@ -368,6 +368,9 @@ impl Group {
                 Some(Reconf::Sent(_) | Reconf::InProgress) => busy += 1,
                 Some(Reconf::None | Reconf::Done) | None => {}
             }
+        }
+        if self.is_outvoted(cx) {
+            return;
         }
         for name in names {
             let which = Which::Replica(name);

@@ -102,6 +102,14 @@ impl Group {
         save
     }
 
+    /// Since this attempt began, this daemon voted for somebody else's, of a later epoch: one of the replicas may be a primary
+    /// by that, and not have been heard since. Four hello periods after the vote that would be known.
+    pub(crate) fn is_outvoted(&self, cx: &mut Cx<'_>) -> bool {
+        let later = self.failover.as_ref().is_some_and(|failover| self.ballot.epoch > failover.epoch);
+        let wait = cx.shared.params.publish_period() * 4;
+        later && self.attempt_at.is_some_and(|at| !cx.due(at + wait, "another's attempt"))
+    }
+
     /// Now, shifted by Sentinel's bit of chance.
     pub(crate) fn shifted_now(&self, cx: &mut Cx<'_>) -> Time {
         cx.now + std::time::Duration::from_millis(cx.shared.spread.below(DESYNC_MS))

@@ -68,19 +68,27 @@ fn one_who_replaces_the_primary_prevails_over_a_majority_that_knows_nothing_of_i
 }
 
 #[test]
-fn whoever_is_there_is_waited_for() {
+fn whoever_was_there_of_late_is_waited_for() {
     let mut world = failed_over();
     world.run(2_000);
     greet(&mut world);
-    // It stops without a word.
-    world.fake(PEER_A).up = false;
-    world.revive(PRIMARY);
-    world.run(700);
-    assert!(!world.saw("+sdown sentinel"));
-    assert_eq!(orders(&world, PRIMARY), 0);
-    world.run(1_500);
+    world.kill(PEER_A);
+    world.run(50_000);
     assert!(world.saw(&format!("+sdown sentinel {}", id('b'))), "{:#?}", world.events);
+    world.revive(PRIMARY);
+    world.run(7_000);
+    assert_eq!(orders(&world, PRIMARY), 0, "it may have promoted it while it was away");
+    world.revive(PEER_A);
+    world.run(1_500);
     assert_eq!(orders(&world, PRIMARY), 1);
+
+    let mut world = failed_over();
+    greet(&mut world);
+    world.kill(PEER_A);
+    world.run(63_000);
+    world.revive(PRIMARY);
+    world.run(2_000);
+    assert_eq!(orders(&world, PRIMARY), 1, "it is gone for good");
 }
 
 #[test]

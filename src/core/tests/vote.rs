@@ -25,6 +25,26 @@ fn one_vote_an_epoch_first_come_first_served() {
 }
 
 #[test]
+fn who_voted_for_a_later_attempt_leaves_the_replicas_to_it_for_a_while() {
+    let mut settings = settings();
+    settings.groups[0].failover_timeout = Duration::from_secs(60);
+    let mut world = World::new(settings);
+    world.run(3_000);
+    world.fake(REPLICA_A).obeys = false;
+    world.peers_say(&opinion(true, &id('a'), 1));
+    world.kill(PRIMARY);
+    world.until("+failover-state-wait-promotion");
+    assert_eq!(ask(&mut world, 2, &id('b')), Some(opinion(true, &id('b'), 2)));
+    world.fake(REPLICA_A).follows = None;
+    world.until("+promoted-slave");
+    let told = |world: &World| world.sent.contains(&format!("{REPLICA_B}: SLAVEOF 127.0.0.1 {REPLICA_A}"));
+    world.run(7_500);
+    assert!(!told(&world), "{:#?}", world.sent);
+    world.run(2_000);
+    assert!(told(&world), "{:#?}", world.events);
+}
+
+#[test]
 fn a_vote_outlives_a_restart() {
     let mut world = World::new(settings());
     ask(&mut world, 20, &id('x'));
