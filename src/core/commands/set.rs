@@ -54,6 +54,20 @@ impl Name {
         if matches!(self, Self::RenameCommand) { 2 } else { 1 }
     }
 
+    /// The directive that it is as an annotation of a Service; nothing for what a label's group takes from nowhere, and for
+    /// a password, which is no annotation's business.
+    const fn annotation(self) -> Option<&'static str> {
+        match self {
+            Self::DownAfter => Some("down-after-milliseconds"),
+            Self::FailoverTimeout => Some("failover-timeout"),
+            Self::ParallelSyncs => Some("parallel-syncs"),
+            Self::Quorum => Some("quorum"),
+            Self::RebootDownAfter => Some("master-reboot-down-after-period"),
+            Self::AuthUser => Some("auth-user"),
+            Self::NotificationScript | Self::ReconfigScript | Self::AuthPass | Self::RenameCommand => None,
+        }
+    }
+
     const fn is_credential(self) -> bool {
         matches!(self, Self::AuthPass | Self::AuthUser)
     }
@@ -109,6 +123,19 @@ impl Engine {
                 return self.park(client, words, paths, out);
             }
         }
+        let service = self.service_of(id).map(str::to_owned);
+        if let Some(service) = &service
+            && let Some(opt) =
+                options.iter().find(|opt| opt.name.is_some_and(|name| name.annotation().is_none()))
+        {
+            let option = words.shown(opt.at);
+            let text = format!("ERR '{option}' can't be set for a group that comes from Service '{service}'");
+            return Reply::error(text).into();
+        }
+        let annotations: Vec<(&'static str, String)> = options
+            .iter()
+            .filter_map(|opt| Some((opt.name?.annotation()?, words.text(opt.at + 1)?.to_owned())))
+            .collect();
         let (mut cx, parts) = self.split(now, out);
         let Some(group) = parts.groups.get_mut(&id) else { return NO_SUCH_GROUP.into() };
         cx.shared.touched.insert(id);
@@ -118,6 +145,10 @@ impl Engine {
                 return if changed { refuse_when_saved(client, refusal, &mut cx) } else { refusal.into() };
             }
             changed = true;
+        }
+        if let Some(service) = service {
+            self.annotate(client, service, annotations, out);
+            return Outcome::Later;
         }
         when_saved(client, Reply::OK, &mut cx)
     }

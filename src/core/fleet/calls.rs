@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::core::action::{Action, Actions};
 use crate::core::cluster::{Call, Event};
 use crate::core::group::GroupId;
-use crate::core::ids::CallNo;
+use crate::core::ids::{CallNo, ClientId};
 
 /// Longest that any call may take.
 pub(crate) const LIMIT: Duration = Duration::from_secs(1);
@@ -30,6 +30,8 @@ pub(crate) enum Asker {
     Member,
     /// A group's claim, under its own number for the call.
     Claim(GroupId, CallNo, Sort),
+    /// A client's SENTINEL SET.
+    Client(ClientId),
     /// Nobody.
     Nobody,
 }

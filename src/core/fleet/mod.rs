@@ -1,6 +1,7 @@
 //! Coordination by Leases, on Kubernetes: carries what the watches show to each group's claim, and the claim's wishes to the
 //! API server and the data nodes. Monitoring is the same as where the peers vote; what follows from it is the claim's.
 
+mod annotate;
 mod calls;
 mod check;
 mod crew;
@@ -237,6 +238,9 @@ impl Engine {
         let Some(fleet) = &mut self.fleet else { return };
         match fleet.calls.answered(answered.call) {
             None | Some(Asker::Nobody) => {}
+            Some(Asker::Client(client)) => {
+                out.push(Action::Reply { client, reply: annotate::reply(answered.answer) });
+            }
             Some(Asker::Member) => fleet.membership.answered(answered.answer, now),
             Some(Asker::Claim(id, call, sort)) => {
                 self.with_ward(id, now, out, |ward, desk| ward.answered(call, sort, answered.answer, desk));

@@ -340,6 +340,26 @@ fn who_edits_the_service_again_and_again_is_answered_more_slowly() {
 }
 
 #[test]
+fn what_is_set_is_kept_in_the_annotations() {
+    let mut world = world(18, QUICK);
+    world.settle();
+    assert_eq!(world.command(0, &["SENTINEL", "SET", "g", "quorum", "3"]), None, "not before it is there");
+    world.wait_for("it is kept", 5, |world| {
+        world.api.services["redis"].annotations.get("vedette.dev/quorum").is_some_and(|text| text == "3")
+    });
+    world.run_for(Duration::from_millis(50));
+    assert_eq!(world.daemons[0].replies.pop().unwrap().text(), Some("OK"));
+    for at in 0..SIZE {
+        let engine = world.daemons[at].engine.as_ref().unwrap();
+        assert_eq!(engine.view(world.now).groups[0].quorum, 3);
+    }
+    for words in [&["SENTINEL", "SET", "g", "auth-pass", "x"][..], &["SENTINEL", "REMOVE", "g"]] {
+        let reply = world.command(0, words).unwrap();
+        assert!(reply.text().unwrap().contains("Service"), "{reply:?}");
+    }
+}
+
+#[test]
 fn one_seed_gives_one_run() {
     assert_eq!(run_fleet(42).digest, run_fleet(42).digest);
 }

@@ -168,7 +168,11 @@ impl World {
 
     /// When a message that is sent now arrives, not before those that were sent earlier on its stream.
     pub(super) fn due(&mut self, stream: (u8, u64, u64)) -> Time {
-        let at = self.now + Duration::from_micros(self.rng.range(100, 600));
+        self.due_after(stream, Duration::ZERO)
+    }
+
+    fn due_after(&mut self, stream: (u8, u64, u64), lag: Duration) -> Time {
+        let at = self.now + lag + Duration::from_micros(self.rng.range(100, 600));
         let last = self.last.entry(stream).or_insert(at);
         *last = at.max(*last);
         *last
@@ -238,7 +242,9 @@ impl World {
             let fails = draw < self.moods.refused + self.moods.failed;
             let mut answer = Answer::Unknown("500".to_owned());
             if !fails || draw.is_multiple_of(2) {
-                if let Call::PatchService { selector, annotations, .. } = &request {
+                if let Call::PatchService { selector, annotations, .. } = &request
+                    && !selector.is_empty()
+                {
                     let text = |value: Option<&Option<String>>| value.cloned().flatten();
                     let pod = text(selector.get("statefulset.kubernetes.io/pod-name"));
                     let epoch = text(annotations.get("vedette.dev/epoch"));
@@ -268,7 +274,7 @@ impl World {
         let lag = self.moods.watch_lag;
         for daemon in 0..self.daemons.len() {
             let life = (daemon, self.daemons[daemon].life);
-            let at = self.due((2, life.0 as u64, life.1)) + lag;
+            let at = self.due_after((2, life.0 as u64, life.1), lag);
             self.queue.push(at, Event::Daemon(life, Input::Seen(seen.clone())));
         }
     }
