@@ -78,6 +78,8 @@ pub(crate) struct Ward {
     pub(super) failures: u32,
     /// Why the Lease can't be read, as it was last logged.
     unreadable: Option<String>,
+    /// With which words a data node last refused what a claim needs.
+    pub(super) refused: Option<String>,
     pub(super) ended: bool,
     /// When a switchover away from a primary that leaves is asked for, next.
     pub(super) leave_at: Option<Time>,
@@ -116,6 +118,7 @@ impl Ward {
             delayed: Vec::new(),
             failures: 0,
             unreadable: None,
+            refused: None,
             ended: false,
             leave_at: None,
             progress: None,

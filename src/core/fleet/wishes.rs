@@ -197,10 +197,25 @@ impl Ward {
                 let fact = Fact::Stood(gate.node.clone(), call, Some(standing));
                 self.tell(fact, desk);
             }
-            Heard::Void => {
+            Heard::Void(refused) => {
+                if let Some(words) = refused {
+                    let node = gate.node.clone();
+                    self.tell_of_refusal(&node, words, desk);
+                }
                 self.shut_gate(barrier, true, desk);
             }
         }
+    }
+
+    /// A node that refuses what a claim is made of is left out of it, again and again: said once.
+    fn tell_of_refusal(&mut self, node: &PodUid, words: String, desk: &mut Desk<'_, '_>) {
+        if self.refused.as_ref() == Some(&words) {
+            return;
+        }
+        let pod = self.pods.get(node).map_or(node.as_str(), |place| &place.pod);
+        let text = format!("{pod} refuses what a claim needs of it, so it can't be given a role: {words}");
+        desk.cx.log(Level::Warning, Some(desk.group), text);
+        self.refused = Some(words);
     }
 
     /// A claim's connection is of no more use.
