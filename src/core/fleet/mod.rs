@@ -30,7 +30,7 @@ use self::objects::{News, Objects};
 pub(crate) use self::seat::Seat;
 use self::ward::{Desk, Ward};
 use super::action::{Action, Actions, Level};
-use super::claim::{Fact, MemberLease, Sight, name};
+use super::claim::{Fact, Presence, name};
 use super::cluster::{Answered, Kind, Seen};
 use super::engine::Engine;
 use super::group::GroupId;
@@ -53,7 +53,7 @@ pub(crate) struct Fleet {
     life: u64,
     objects: Objects,
     /// The other members' Leases, by name.
-    members: BTreeMap<String, Sight<MemberLease>>,
+    members: BTreeMap<String, Presence>,
     membership: Membership,
     wards: BTreeMap<GroupId, Ward>,
     by_lease: BTreeMap<String, GroupId>,
@@ -205,7 +205,7 @@ impl Engine {
     fn crew_may_have_changed(&mut self, now: Time, out: &mut Actions) {
         let Some(fleet) = self.fleet.take() else { return };
         fleet.man(self, now, out);
-        let heard = fleet.members.values().map(|sight| sight.lease.epoch).max().unwrap_or(0);
+        let heard = fleet.members.values().map(|member| member.lease().epoch).max().unwrap_or(0);
         let concerned: Vec<GroupId> = self
             .groups
             .values()
