@@ -91,6 +91,11 @@ impl Fleet {
         }
     }
 
+    /// A group came or went.
+    pub(crate) const fn groups_changed(&mut self) {
+        self.stale.groups = true;
+    }
+
     /// Nothing waits for the next look at the whole.
     pub(crate) fn is_settled(&self) -> bool {
         self.stale.is_empty()
@@ -166,8 +171,11 @@ impl Engine {
                 self.crew_may_have_changed(now, out);
             }
             News::One(Kind::Lease, name) => {
+                let members = fleet.is_members(&name);
                 self.lease_shown(&name, now, out);
-                self.crew_may_have_changed(now, out);
+                if members {
+                    self.crew_may_have_changed(now, out);
+                }
             }
             News::All(Kind::Pod) => {
                 fleet.stale.all = true;
