@@ -28,7 +28,11 @@ impl Claimant {
             View::Unknown => {}
             View::Missing { since } => {
                 let waits = self.config.rules.hold(Rule::Missing) && now < *since + self.claim_time();
-                if !waits && self.asking_service.is_none() && !self.nodes.is_empty() {
+                if !waits
+                    && self.asking_service.is_none()
+                    && self.router.may_ask(now)
+                    && !self.nodes.is_empty()
+                {
                     let call = self.call();
                     self.asking_service = Some(call);
                     out.push(Wish::ReadService(call));

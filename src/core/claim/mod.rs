@@ -28,6 +28,8 @@ mod tests_claimant;
 #[cfg(test)]
 mod tests_group;
 #[cfg(test)]
+mod tests_service;
+#[cfg(test)]
 mod tests_world;
 mod work;
 
