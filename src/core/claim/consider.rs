@@ -118,7 +118,9 @@ impl Claimant {
             (Kind::Failover | Kind::Missing, Step::Claimed | Step::Chosen) => {
                 let leap = kind == Kind::Missing && self.config.rules.hold(Rule::Missing);
                 let next = failover.epoch.max(lease.epoch()).saturating_add(1);
-                failover.epoch = if leap { next.max(self.heard.saturating_add(LEAP)) } else { next };
+                // A Service that carries a later epoch is left alone: it would follow no further commit.
+                let above = if leap { LEAP } else { 1 };
+                failover.epoch = next.max(self.heard.saturating_add(above));
                 Stage::Look
             }
         };

@@ -340,6 +340,44 @@ fn who_edits_the_service_again_and_again_is_answered_more_slowly() {
 }
 
 #[test]
+fn edits_that_take_the_epoch_away_count_as_well() {
+    let mut world = world(19, QUICK);
+    world.settle();
+    let mut last = Duration::ZERO;
+    for _ in 0..4 {
+        let mut service = world.api.services["redis"].clone();
+        service.selector.remove("statefulset.kubernetes.io/pod-name");
+        service.annotations.remove("vedette.dev/epoch");
+        world.laws.forgive_an_edit();
+        let seen = world.api.put_service(service);
+        world.show(&seen);
+        let since = world.now;
+        world.wait_for("the Service is put right", 70, |world| world.agree_on(0));
+        last = world.now.since(since);
+    }
+    assert!(last > Duration::from_secs(30), "{last:?}");
+    assert!(world.api.events.iter().any(|event| event.contains("kubectl changed whom")));
+    world.kill_container(0);
+    world.wait_for("a successor", 10, |world| world.agree_on(1) || world.agree_on(2));
+}
+
+#[test]
+fn a_service_that_carries_a_strange_epoch_follows_the_next_failover() {
+    let mut world = world(20, QUICK);
+    world.settle();
+    let mut service = world.api.services["redis"].clone();
+    service.annotations.insert("vedette.dev/epoch".to_owned(), "1040".to_owned());
+    let seen = world.api.put_service(service);
+    world.show(&seen);
+    world.run_for(Duration::from_secs(30));
+    let told = world.api.events.iter().filter(|event| event.starts_with("ServiceEpochUnknown")).count();
+    assert!((1..=SIZE).contains(&told), "{:?}", world.api.events);
+    world.kill_container(0);
+    world.wait_for("a successor", 10, |world| world.agree_on(1) || world.agree_on(2));
+    assert_eq!(world.lease().unwrap().epoch(), 1041);
+}
+
+#[test]
 fn what_is_set_is_kept_in_the_annotations() {
     let mut world = world(18, QUICK);
     world.settle();
