@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::run::{SIZE, run_fleet, world};
 use super::world::World;
+use crate::core::claim::Outcome;
 
 impl World {
     fn fail(&self, what: &str) -> ! {
@@ -279,6 +280,21 @@ fn a_primary_whose_pod_is_asked_to_end_hands_its_role_over() {
     world.settle();
     world.mark_deleting(0);
     world.wait_for("a successor", 5, |world| world.agree_on(1) || world.agree_on(2));
+}
+
+#[test]
+fn a_primary_that_can_not_hand_over_is_asked_less_and_less_often() {
+    let mut world = world(14, QUICK);
+    world.settle();
+    world.pods[0].redis.as_mut().unwrap().refuses = Some("CLIENT PAUSE");
+    world.mark_deleting(0);
+    world.run_for(Duration::from_secs(58));
+    let undone = world.lease().unwrap().history.iter().filter(|past| past.outcome == Outcome::Undone).count();
+    assert!((3..=6).contains(&undone), "{undone}");
+    assert!(world.agree_on(0));
+    // It leaves as soon as it can.
+    world.pods[0].redis.as_mut().unwrap().refuses = None;
+    world.wait_for("a successor", 65, |world| world.agree_on(1) || world.agree_on(2));
 }
 
 #[test]
