@@ -90,6 +90,9 @@ impl Engine {
         }
         self.shared.index.add(&settings.name, id);
         self.groups.insert(id, group);
+        if let Some(fleet) = &mut self.fleet {
+            fleet.groups_changed();
+        }
         self.shared.touched.insert(id);
         id
     }
@@ -98,6 +101,9 @@ impl Engine {
     pub(crate) fn remove(&mut self, id: GroupId, now: Time, out: &mut Actions) {
         let Some(mut group) = self.groups.remove(&id) else { return };
         self.shared.index.remove(&group.name);
+        if let Some(fleet) = &mut self.fleet {
+            fleet.groups_changed();
+        }
         let (mut cx, parts) = self.split(now, out);
         cx.event(Level::Warning, "-monitor", &group, &Which::Primary, "");
         group.forget_replicas(&mut cx, parts.owners);

@@ -143,8 +143,9 @@ impl Claimant {
                 }
                 if self.asking_service == Some(call) {
                     self.asking_service = None;
-                    if answer.is_some() {
-                        self.create(now, out);
+                    match answer {
+                        Some(_) => self.create(now, out),
+                        None => self.router.failed(now),
                     }
                 } else {
                     self.service_read(call, answer, now, out);

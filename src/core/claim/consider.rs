@@ -28,7 +28,11 @@ impl Claimant {
             View::Unknown => {}
             View::Missing { since } => {
                 let waits = self.config.rules.hold(Rule::Missing) && now < *since + self.claim_time();
-                if !waits && self.asking_service.is_none() && !self.nodes.is_empty() {
+                if !waits
+                    && self.asking_service.is_none()
+                    && self.router.may_ask(now)
+                    && !self.nodes.is_empty()
+                {
                     let call = self.call();
                     self.asking_service = Some(call);
                     out.push(Wish::ReadService(call));
@@ -114,7 +118,9 @@ impl Claimant {
             (Kind::Failover | Kind::Missing, Step::Claimed | Step::Chosen) => {
                 let leap = kind == Kind::Missing && self.config.rules.hold(Rule::Missing);
                 let next = failover.epoch.max(lease.epoch()).saturating_add(1);
-                failover.epoch = if leap { next.max(self.heard.saturating_add(LEAP)) } else { next };
+                // A Service that carries a later epoch is left alone: it would follow no further commit.
+                let above = if leap { LEAP } else { 1 };
+                failover.epoch = next.max(self.heard.saturating_add(above));
                 Stage::Look
             }
         };

@@ -93,6 +93,20 @@ pub struct Service {
     pub epoch: u64,
 }
 
+impl Service {
+    /// There is no such Service: nothing follows the primary, and nothing remembers an epoch.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { version: Version::from(""), pod: String::new(), epoch: 0 }
+    }
+
+    /// Whether there is no such Service.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.version.as_str().is_empty()
+    }
+}
+
 /// A fact from outside.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Fact {

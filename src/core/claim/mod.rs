@@ -18,6 +18,7 @@ mod opinions;
 mod order;
 mod plain;
 mod planned;
+mod presence;
 mod router;
 mod rules;
 mod running;
@@ -26,6 +27,8 @@ mod sight;
 mod tests_claimant;
 #[cfg(test)]
 mod tests_group;
+#[cfg(test)]
+mod tests_service;
 #[cfg(test)]
 mod tests_world;
 mod work;
@@ -39,6 +42,7 @@ pub use member::{MEMBER_SECONDS, MOST_OPINIONS, MemberLease, Opinion};
 pub use opinions::{Count, Needed, Opinions};
 pub use order::start_after;
 pub use plain::{PREFIX, Plain};
+pub use presence::Presence;
 pub use rules::{Rule, Rules};
 pub use running::{Failover, Fence, Kind, MOST_TRIED, Outcome, Past, Step};
 pub use sight::{Sight, acts_until};

@@ -6,8 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::group::Primary;
-use super::member::MemberLease;
-use super::sight::Sight;
+use super::presence::Presence;
 use crate::core::ids::{GroupName, RunId};
 use crate::core::time::Time;
 
@@ -68,7 +67,7 @@ impl Opinions {
         me: &RunId,
         own: bool,
         (group, primary): (&GroupName, &Primary),
-        members: impl IntoIterator<Item = &'a Sight<MemberLease>>,
+        members: impl IntoIterator<Item = &'a Presence>,
         fresh: Duration,
         now: Time,
     ) -> Count {
@@ -77,10 +76,10 @@ impl Opinions {
         if own {
             count.down.insert(me.clone());
         }
-        for sight in members.into_iter().filter(|sight| !sight.expired(sight.lease.seconds, now)) {
-            let Some(id) = sight.lease.holder.as_ref().filter(|id| *id != me) else { continue };
+        for lease in members.into_iter().filter(|member| member.lives(now)).map(Presence::lease) {
+            let Some(id) = lease.holder.as_ref().filter(|id| *id != me) else { continue };
             count.alive.insert(id.clone());
-            let in_lease = sight.lease.down.get(group);
+            let in_lease = lease.down.get(group);
             let by_lease = in_lease.is_some_and(|opinion| about(&opinion.run_id, opinion.epoch));
             let heard = self.heard.get(id).filter(|heard| now < heard.at + fresh);
             if by_lease || heard.is_some_and(|heard| about(&heard.run_id, heard.epoch)) {
@@ -109,7 +108,7 @@ impl Count {
 mod tests {
     use super::super::fields::Rest;
     use super::super::group::Instance;
-    use super::super::member::{MEMBER_SECONDS, Opinion};
+    use super::super::member::{MEMBER_SECONDS, MemberLease, Opinion};
     use super::*;
     use crate::core::ids::{PodUid, Version};
 
@@ -126,7 +125,7 @@ mod tests {
         Primary { instance, replication_id: String::new(), offset: 0, epoch: 4, rest: Rest::new() }
     }
 
-    fn member(id: &str, down: Option<(&str, u64)>) -> Sight<MemberLease> {
+    fn member(id: &str, down: Option<(&str, u64)>) -> Presence {
         let opinion = down.map(|(run_id, epoch)| {
             let address = String::new();
             let evidence = "silent".to_owned();
@@ -143,15 +142,17 @@ mod tests {
             down: opinion.into_iter().collect(),
             unknown: BTreeMap::new(),
         };
-        Sight::new(Version::from("1"), lease, Time::ZERO)
+        let mut presence = Presence::new(Version::from("1"), lease.clone(), Time::ZERO);
+        presence.see(Version::from("2"), lease, Time::ZERO);
+        presence
     }
 
-    fn count(opinions: &Opinions, members: &[Sight<MemberLease>], now: u64) -> Count {
+    fn count(opinions: &Opinions, members: &[Presence], now: u64) -> Count {
         let about = (&GroupName::from("g"), &primary());
         opinions.count(&RunId::from("a"), true, about, members, FRESH, Time::from_millis(now))
     }
 
-    fn suffices(opinions: &Opinions, members: &[Sight<MemberLease>], now: u64) -> bool {
+    fn suffices(opinions: &Opinions, members: &[Presence], now: u64) -> bool {
         count(opinions, members, now).suffices(&RunId::from("a"), NEEDED)
     }
 
@@ -195,6 +196,19 @@ mod tests {
         assert!(suffices(&Opinions::default(), &[member("b", Some(("r", 4)))], 5_999));
         assert!(!suffices(&Opinions::default(), &[member("b", Some(("r", 4)))], 6_000));
         assert!(!suffices(&heard, &[], 1), "nobody without a Lease counts");
+    }
+
+    #[test]
+    fn what_a_dead_member_left_counts_for_nothing() {
+        let left = member("b", Some(("r", 4))).lease().clone();
+        let mut presence = Presence::new(Version::from("1"), left.clone(), Time::ZERO);
+        assert_eq!(count(&Opinions::default(), &[presence.clone()], 1).alive.len(), 1);
+        assert!(!suffices(&Opinions::default(), &[presence.clone()], 1));
+        // The same shown again, as by a list, is no sign of life.
+        presence.see(Version::from("1"), left.clone(), Time::from_millis(1000));
+        assert!(!suffices(&Opinions::default(), &[presence.clone()], 1001));
+        presence.see(Version::from("2"), left, Time::from_millis(2000));
+        assert!(suffices(&Opinions::default(), &[presence], 2001));
     }
 
     #[test]

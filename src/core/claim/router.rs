@@ -50,6 +50,21 @@ impl Router {
         self.phase = Phase::Idle;
     }
 
+    /// Nothing was read: the next attempt waits.
+    pub(super) fn failed(&mut self, now: Time) {
+        self.again_at = Some(now + AGAIN);
+        self.phase = Phase::Idle;
+    }
+
+    /// Whether the wait after an attempt that failed is over, if there is one.
+    pub(super) fn may_ask(&mut self, now: Time) -> bool {
+        if self.again_at.is_some_and(|at| now < at) {
+            return false;
+        }
+        self.again_at = None;
+        true
+    }
+
     pub(super) const fn next_deadline(&self) -> Option<Time> {
         self.again_at
     }
@@ -65,11 +80,10 @@ impl Router {
 
 impl Claimant {
     pub(super) fn route(&mut self, now: Time, out: &mut Vec<Wish>) {
-        if self.router.phase != Phase::Idle || self.router.again_at.is_some_and(|at| now < at) {
+        if self.router.phase != Phase::Idle || !self.router.may_ask(now) {
             return;
         }
         let (View::Is(sight), Some(service)) = (&self.view, &self.router.service) else { return };
-        self.router.again_at = None;
         if Router::wanted(service, &sight.lease).is_some() {
             let call = self.call();
             self.router.phase = Phase::ReadingService(call);
@@ -87,11 +101,13 @@ impl Claimant {
         if self.router.phase != Phase::ReadingService(call) {
             return;
         }
-        let Some(service) = answer else {
-            self.router.again_at = Some(now + AGAIN);
+        let Some(service) = answer else { return self.router.failed(now) };
+        // There is none any more. The watch shows the next.
+        if service.is_none() {
+            self.router.service = None;
             self.router.phase = Phase::Idle;
             return;
-        };
+        }
         self.router.service = Some(service.clone());
         let call = self.call();
         self.router.phase = Phase::ReadingLease(call, service);

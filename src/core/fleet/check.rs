@@ -14,9 +14,9 @@ use crate::resp::Reply;
 impl Fleet {
     /// Members with a fresh Lease. This one is none before its own was written, and when that was long ago.
     fn alive(&self, now: Time) -> Count {
-        let others = self.members.values().filter(|sight| !sight.expired(sight.lease.seconds, now));
+        let others = self.members.values().filter(|member| member.lives(now));
         let own = self.membership.is_fresh(now).then(|| self.me.clone());
-        let alive = others.filter_map(|sight| sight.lease.holder.clone()).chain(own).collect();
+        let alive = others.filter_map(|member| member.lease().holder.clone()).chain(own).collect();
         Count { down: BTreeSet::new(), alive }
     }
 

@@ -6,7 +6,7 @@ use super::Fleet;
 use super::scope::parse_address;
 use crate::core::action::{Actions, Level};
 use crate::core::address::Address;
-use crate::core::claim::{MemberLease, Sight};
+use crate::core::claim::{MemberLease, Presence};
 use crate::core::cluster::Lease;
 use crate::core::engine::Engine;
 use crate::core::group::Which;
@@ -41,9 +41,9 @@ impl Fleet {
         };
         let room = self.members.len() < MOST_MEMBERS;
         match self.members.get_mut(name) {
-            Some(sight) => sight.see(lease.version.clone(), parsed, now),
+            Some(member) => member.see(lease.version.clone(), parsed, now),
             None if room => {
-                self.members.insert(name.to_owned(), Sight::new(lease.version.clone(), parsed, now));
+                self.members.insert(name.to_owned(), Presence::new(lease.version.clone(), parsed, now));
             }
             None => {}
         }
@@ -53,10 +53,10 @@ impl Fleet {
     fn crew(&self) -> BTreeMap<String, Address> {
         let mut addresses = BTreeSet::new();
         let mut crew = BTreeMap::new();
-        for sight in self.members.values() {
-            let Some(id) = sight.lease.holder.as_ref().filter(|id| **id != self.me) else { continue };
-            let Some(address) = parse_address(&sight.lease.announce) else { continue };
-            if addresses.insert(sight.lease.announce.clone()) {
+        for lease in self.members.values().map(Presence::lease) {
+            let Some(id) = lease.holder.as_ref().filter(|id| **id != self.me) else { continue };
+            let Some(address) = parse_address(&lease.announce) else { continue };
+            if addresses.insert(lease.announce.clone()) {
                 crew.insert(id.as_str().to_owned(), address);
             }
         }

@@ -6,15 +6,18 @@ use std::time::Duration;
 use super::objects::Objects;
 use super::ward::{Desk, Ward};
 use crate::core::action::{Actions, Level};
-use crate::core::claim::{Fact, start_after};
+use crate::core::claim::{Fact, Outcome, Past, start_after};
 use crate::core::engine::Engine;
 use crate::core::group::{Group, GroupId, Which};
 use crate::core::instance::{Instance, Role};
 use crate::core::switchover::Wanted;
 use crate::core::time::Time;
 
-/// A switchover that came to nothing is asked for again after so long, while the reason lasts.
+/// A switchover that came to nothing is asked for again after so long, while the reason lasts: each holds writes back. After
+/// each further one the pause is twice as long, whichever member asked.
 const AGAIN: Duration = Duration::from_secs(2);
+/// Doublings after which the pause doesn't grow.
+const DOUBLINGS: usize = 5;
 
 /// Whether a Pod is asked to end, or its node takes no more Pods.
 pub(super) fn is_leaving(pod: &str, objects: &Objects) -> bool {
@@ -38,6 +41,7 @@ impl Ward {
                 now + start_after(desk.me, &count.alive, &desk.group.name, primary.epoch)
             }
         };
+        let due = due.max(self.not_again_before(&primary.instance.pod));
         if now < due {
             self.leave_at = Some(due);
             return;
@@ -50,6 +54,16 @@ impl Ward {
             "The primary's Pod is about to go: switching over".to_owned(),
         );
         self.tell(Fact::Switchover(pause), desk);
+    }
+
+    /// When those that came to nothing, as the Lease records them, are long enough ago.
+    fn not_again_before(&self, pod: &str) -> Time {
+        let Some(sight) = self.claimant.sight() else { return Time::ZERO };
+        let undone = |past: &&Past| past.outcome == Outcome::Undone && past.from == pod;
+        match sight.lease.history.iter().rev().take_while(undone).count() {
+            0 => Time::ZERO,
+            n => sight.changed_at + AGAIN * (1 << (n - 1).min(DOUBLINGS)),
+        }
     }
 
     fn leaving_primary(&self, desk: &Desk<'_, '_>) -> Option<&crate::core::claim::Primary> {

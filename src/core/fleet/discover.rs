@@ -26,11 +26,13 @@ pub(crate) struct Stale {
     pub(crate) services: BTreeSet<String>,
     /// Pods that came, changed or went.
     pub(crate) pods: BTreeSet<String>,
+    /// Groups came or went.
+    pub(crate) groups: bool,
 }
 
 impl Stale {
     pub(crate) fn is_empty(&self) -> bool {
-        !self.all && self.services.is_empty() && self.pods.is_empty()
+        !self.all && !self.groups && self.services.is_empty() && self.pods.is_empty()
     }
 }
 
@@ -38,6 +40,10 @@ impl Engine {
     /// Brings groups and their Pods up to date with what the watches showed. What one object changed costs no more than the
     /// groups that it concerns: there may be a thousand of them, and in a mass failover as many changes.
     pub(crate) fn discover(&mut self, now: Time, out: &mut Actions) {
+        // Looked at after each input: what changed nothing must cost nothing, however many groups there are.
+        if self.fleet.as_ref().is_none_or(|fleet| fleet.is_settled()) {
+            return;
+        }
         let Some(mut fleet) = self.fleet.take() else { return };
         let mut stale = std::mem::take(&mut fleet.stale);
         for name in &stale.services {
@@ -56,7 +62,9 @@ impl Engine {
                 self.take_options_from(id, &service, &mut fleet, out);
             }
         }
-        stale.all |= self.make_wards(&mut fleet, now, out);
+        if stale.all || stale.groups {
+            stale.all |= self.make_wards(&mut fleet, now, out);
+        }
         let concerned: Vec<(GroupId, bool)> = fleet
             .wards
             .iter()

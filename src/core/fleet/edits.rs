@@ -1,10 +1,11 @@
 //! Others' edits of the Service. Each is put right, but who edits again and again is not answered as fast: some controller
 //! fights for it, and people are told which.
 
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::scope::{POD_KEY, epoch_of};
+use super::scope::{EPOCH, POD_KEY, epoch_of};
 use super::ward::{Desk, Ward};
 use super::wishes::as_read;
 use crate::core::action::{Level, Observation};
@@ -16,6 +17,8 @@ use crate::core::time::Time;
 const AT_ONCE: usize = 3;
 const WITHIN: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_secs(60);
+/// The watch of Services may show what a commit brought about so long before that of Leases shows the commit.
+const LAG: Duration = Duration::from_secs(10);
 
 /// Edits that were put right, as far as they count.
 #[derive(Debug, Default)]
@@ -23,11 +26,29 @@ pub(crate) struct Edits {
     at: VecDeque<Time>,
     /// One is put right then.
     due_at: Option<Time>,
+    /// The commit that the Service was last seen to follow.
+    right_for: Option<u64>,
+    /// It carries an epoch that nobody committed, as far as is known; said then, unless it is said already.
+    ahead_at: Option<Time>,
+    ahead_told: bool,
+}
+
+/// Which commit a Service follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Follows {
+    /// The present one, of that epoch.
+    Committed(u64),
+    /// An earlier one, or it says none.
+    Earlier,
+    /// It says the present one's epoch and leads elsewhere, or there is no commit.
+    Nobody,
+    /// It carries a later epoch.
+    Unknown,
 }
 
 impl Edits {
-    pub(super) const fn next_deadline(&self) -> Option<Time> {
-        self.due_at
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        self.due_at.into_iter().chain(self.ahead_at).min()
     }
 
     /// When the next one is put right.
@@ -48,6 +69,16 @@ impl Ward {
         let name = self.scope.routes.as_ref().map(|routes| &routes.primary);
         let Some(service) = name.and_then(|name| desk.objects.services.get(name)) else { return };
         let now = desk.cx.now;
+        match self.follows(service) {
+            Follows::Committed(epoch) => self.edits.right_for = Some(epoch),
+            Follows::Unknown if !self.edits.ahead_told => {
+                self.edits.ahead_at.get_or_insert(now + LAG);
+            }
+            Follows::Unknown | Follows::Earlier | Follows::Nobody => {}
+        }
+        if self.follows(service) != Follows::Unknown {
+            (self.edits.ahead_at, self.edits.ahead_told) = (None, false);
+        }
         if self.is_edited(service) {
             let turn = self.edits.turn(now);
             if now < turn {
@@ -70,13 +101,46 @@ impl Ward {
         if self.edits.due_at.is_some_and(|at| at <= desk.cx.now) {
             self.service_shown(desk);
         }
+        if self.edits.ahead_at.is_some_and(|at| at <= desk.cx.now) {
+            self.edits.ahead_at = None;
+            self.tell_of_strange_epoch(desk);
+        }
     }
 
-    /// It says that it follows the present commit, and leads elsewhere.
+    fn tell_of_strange_epoch(&mut self, desk: &mut Desk<'_, '_>) {
+        let name = self.scope.routes.as_ref().map(|routes| &routes.primary);
+        let Some(service) = name.and_then(|name| desk.objects.services.get(name)) else { return };
+        if self.follows(service) != Follows::Unknown {
+            return;
+        }
+        self.edits.ahead_told = true;
+        let note = format!(
+            "Service {} carries {EPOCH} {}, which was never committed: left alone until a failover goes beyond it. \
+             Take the annotation away to have it follow the primary",
+            service.name,
+            epoch_of(service)
+        );
+        desk.cx.log(Level::Warning, Some(desk.group), note.clone());
+        self.write(true, "ServiceEpochUnknown", &note, desk);
+    }
+
+    fn follows(&self, service: &Service) -> Follows {
+        let Some(primary) = self.claimant.committed() else { return Follows::Nobody };
+        let there = service.selector.get(POD_KEY) == Some(&primary.instance.pod);
+        match epoch_of(service).cmp(&primary.epoch) {
+            Ordering::Less => Follows::Earlier,
+            Ordering::Equal if there => Follows::Committed(primary.epoch),
+            Ordering::Equal => Follows::Nobody,
+            Ordering::Greater => Follows::Unknown,
+        }
+    }
+
+    /// It says that it follows the present commit, and leads elsewhere; or it did follow it, and was changed since.
     fn is_edited(&self, service: &Service) -> bool {
-        self.claimant.committed().is_some_and(|primary| {
-            let leads_to = service.selector.get(POD_KEY);
-            epoch_of(service) == primary.epoch && leads_to != Some(&primary.instance.pod)
+        self.claimant.committed().is_some_and(|primary| match self.follows(service) {
+            Follows::Nobody => true,
+            Follows::Earlier => self.edits.right_for == Some(primary.epoch),
+            Follows::Committed(_) | Follows::Unknown => false,
         })
     }
 }

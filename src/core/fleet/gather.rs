@@ -195,7 +195,7 @@ pub(super) fn count<'a>(
     group: &Group,
     primary: &Primary,
     me: &RunId,
-    members: impl IntoIterator<Item = &'a crate::core::claim::Sight<crate::core::claim::MemberLease>>,
+    members: impl IntoIterator<Item = &'a crate::core::claim::Presence>,
     now: Time,
 ) -> Count {
     let mut opinions = Opinions::default();

@@ -50,6 +50,8 @@ pub(crate) struct Membership {
     tried_at: Option<Time>,
     /// Not before this.
     pause_until: Option<Time>,
+    /// The last write met another one.
+    contested: bool,
     leaving: bool,
     left: bool,
 }
@@ -70,6 +72,7 @@ impl Membership {
             renewed_at: None,
             tried_at: None,
             pause_until: None,
+            contested: false,
             leaving: false,
             left: false,
         }
@@ -186,12 +189,16 @@ impl Membership {
             Answer::Landed(version) => {
                 self.phase = Phase::Known;
                 self.version = Some(version);
+                self.contested = false;
                 self.renewed_at = began.or(self.renewed_at);
                 // One more was begun before the end was known of.
                 self.left = self.leaving && self.news_at.is_none();
             }
-            Answer::Conflict => self.phase = Phase::Unknown,
-            Answer::Refused { after, .. } => self.failed(after.unwrap_or(AGAIN).max(AGAIN), now),
+            // Once it may be a write of one's own whose answer was lost. Then somebody else writes it, too.
+            Answer::Conflict if !std::mem::replace(&mut self.contested, true) => self.phase = Phase::Unknown,
+            Answer::Conflict => self.failed(AGAIN, now),
+            // Who is silent for longer counts as dead.
+            Answer::Refused { after, .. } => self.failed(after.unwrap_or(AGAIN).clamp(AGAIN, RENEWAL), now),
             Answer::Unknown(_) => self.failed(AGAIN, now),
         }
     }
@@ -201,5 +208,49 @@ impl Membership {
         self.pause_until = Some(now + pause);
         // Nobody waits for a member that can't say that it leaves.
         self.left = self.leaving;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn membership() -> Membership {
+        Membership::new("v-member-a".to_owned(), RunId::from("a"))
+    }
+
+    /// Calls that are made until then, of which each write is answered so; when they were made, in milliseconds.
+    fn writes(own: &mut Membership, until: u64, answer: &Answer) -> Vec<u64> {
+        let mut writes = Vec::new();
+        for at in 0..until {
+            let now = Time::from_millis(at);
+            for _ in 0..100 {
+                match own.step(now) {
+                    Some(Call::WriteLease { .. }) => {
+                        writes.push(at);
+                        own.answered(answer.clone(), now);
+                    }
+                    Some(_) => own.answered(Answer::Read(None), now),
+                    None => break,
+                }
+            }
+        }
+        writes
+    }
+
+    #[test]
+    fn who_meets_another_writer_again_and_again_does_not_hurry() {
+        let mut own = membership();
+        let writes = writes(&mut own, 5000, &Answer::Conflict);
+        assert!((3..=12).contains(&writes.len()), "{writes:?}");
+        assert!(writes[1] - writes[0] < 100, "once it may be an own write without an answer: {writes:?}");
+    }
+
+    #[test]
+    fn no_wish_of_the_api_server_makes_a_member_look_dead() {
+        let mut own = membership();
+        let refused = Answer::Refused { after: Some(Duration::from_secs(60)), reason: "busy".to_owned() };
+        let writes = writes(&mut own, 7000, &refused);
+        assert!((3..=4).contains(&writes.len()), "{writes:?}");
     }
 }

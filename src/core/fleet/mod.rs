@@ -30,7 +30,7 @@ use self::objects::{News, Objects};
 pub(crate) use self::seat::Seat;
 use self::ward::{Desk, Ward};
 use super::action::{Action, Actions, Level};
-use super::claim::{Fact, MemberLease, Sight, name};
+use super::claim::{Fact, Presence, name};
 use super::cluster::{Answered, Kind, Seen};
 use super::engine::Engine;
 use super::group::GroupId;
@@ -53,7 +53,7 @@ pub(crate) struct Fleet {
     life: u64,
     objects: Objects,
     /// The other members' Leases, by name.
-    members: BTreeMap<String, Sight<MemberLease>>,
+    members: BTreeMap<String, Presence>,
     membership: Membership,
     wards: BTreeMap<GroupId, Ward>,
     by_lease: BTreeMap<String, GroupId>,
@@ -89,6 +89,11 @@ impl Fleet {
             ends_at: None,
             ended: false,
         }
+    }
+
+    /// A group came or went.
+    pub(crate) const fn groups_changed(&mut self) {
+        self.stale.groups = true;
     }
 
     /// Nothing waits for the next look at the whole.
@@ -166,8 +171,11 @@ impl Engine {
                 self.crew_may_have_changed(now, out);
             }
             News::One(Kind::Lease, name) => {
+                let members = fleet.is_members(&name);
                 self.lease_shown(&name, now, out);
-                self.crew_may_have_changed(now, out);
+                if members {
+                    self.crew_may_have_changed(now, out);
+                }
             }
             News::All(Kind::Pod) => {
                 fleet.stale.all = true;
@@ -205,7 +213,7 @@ impl Engine {
     fn crew_may_have_changed(&mut self, now: Time, out: &mut Actions) {
         let Some(fleet) = self.fleet.take() else { return };
         fleet.man(self, now, out);
-        let heard = fleet.members.values().map(|sight| sight.lease.epoch).max().unwrap_or(0);
+        let heard = fleet.members.values().map(|member| member.lease().epoch).max().unwrap_or(0);
         let concerned: Vec<GroupId> = self
             .groups
             .values()

@@ -88,9 +88,11 @@ pub(crate) fn parse_address(text: &str) -> Option<Address> {
     Some(literal(at.ip(), at.port()))
 }
 
-/// The epoch that a Service carries, 0 without one that can be read.
+/// The epoch that a Service carries, 0 without one that can be: there must be room above it.
 pub(crate) fn epoch_of(service: &Service) -> u64 {
-    service.annotations.get(EPOCH).and_then(|text| text.parse().ok()).unwrap_or(0)
+    const ABOVE_ALL: u64 = 1 << 53;
+    let epoch = service.annotations.get(EPOCH).and_then(|text| text.parse().ok());
+    epoch.filter(|epoch| *epoch < ABOVE_ALL).unwrap_or(0)
 }
 
 /// The name of the annotation for a directive.

@@ -15,7 +15,7 @@ use super::scope::{Scope, parse_address};
 use crate::core::action::Level;
 use crate::core::address::Address;
 use crate::core::claim::{
-    Claimant, Config, Fact, Gathered, GroupLease, Listed, MemberLease, Rules, Shown, Sight, name,
+    Claimant, Config, Fact, Gathered, GroupLease, Listed, Presence, Rules, Shown, name,
 };
 use crate::core::cluster::{Kind, Lease};
 use crate::core::group::{Group, Which};
@@ -52,7 +52,7 @@ pub(crate) struct Desk<'d, 'c> {
     pub(crate) me: &'d RunId,
     pub(crate) life: u64,
     pub(crate) objects: &'d Objects,
-    pub(crate) members: &'d BTreeMap<String, Sight<MemberLease>>,
+    pub(crate) members: &'d BTreeMap<String, Presence>,
     pub(crate) membership: &'d mut Membership,
     pub(crate) calls: &'d mut Calls,
     pub(crate) conns: &'d mut BTreeMap<ConnId, (crate::core::group::GroupId, CallNo)>,
@@ -78,6 +78,8 @@ pub(crate) struct Ward {
     pub(super) failures: u32,
     /// Why the Lease can't be read, as it was last logged.
     unreadable: Option<String>,
+    /// With which words a data node last refused what a claim needs.
+    pub(super) refused: Option<String>,
     pub(super) ended: bool,
     /// When a switchover away from a primary that leaves is asked for, next.
     pub(super) leave_at: Option<Time>,
@@ -116,6 +118,7 @@ impl Ward {
             delayed: Vec::new(),
             failures: 0,
             unreadable: None,
+            refused: None,
             ended: false,
             leave_at: None,
             progress: None,

@@ -10,7 +10,7 @@ use super::ward::{Desk, Ward};
 use crate::core::action::{Action, Level, LinkRole};
 use crate::core::claim::{Fact, Service, Wish, Written};
 use crate::core::cluster::{self, About, Answer, Call, Object};
-use crate::core::ids::{CallNo, PodUid, Version};
+use crate::core::ids::{CallNo, PodUid};
 use crate::core::instance::Kind;
 use crate::resp::Reply;
 
@@ -71,11 +71,7 @@ impl Ward {
             }
             Wish::ReadService(call) => match service {
                 Some(name) => self.ask(call, Call::ReadService { name }, desk),
-                // Nothing follows the primary, and nothing remembers an epoch.
-                None => {
-                    let nothing = Service { version: Version::from(""), pod: String::new(), epoch: 0 };
-                    return Some(Fact::Service(call, Some(nothing)));
-                }
+                None => return Some(Fact::Service(call, Some(Service::none()))),
             },
             Wish::Patch(call, wanted) => {
                 let Some(name) = service else { return Some(Fact::Patched(call, Written::Conflict)) };
@@ -106,6 +102,7 @@ impl Ward {
 
     /// An answer of the API server to a call of this claim's.
     pub(crate) fn answered(&mut self, call: CallNo, sort: Sort, answer: Answer, desk: &mut Desk<'_, '_>) {
+        let read = matches!(answer, Answer::Read(_));
         let wait = match &answer {
             Answer::Read(_) => None,
             Answer::Landed(_) => {
@@ -116,6 +113,9 @@ impl Ward {
             Answer::Conflict | Answer::Unknown(_) => Some(Duration::ZERO),
         };
         let fact = self.fact(call, sort, answer, desk);
+        // What can't be made sense of is asked for again, as after a failure.
+        let useless = read && matches!(fact, Fact::Read(_, None) | Fact::Service(_, None));
+        let wait = wait.or(useless.then_some(Duration::ZERO));
         let Some(wait) = wait else { return self.tell(fact, desk) };
         // The first failure is answered at once: it may be a lost race. Those that follow are not hurried.
         let pause = match self.failures {
@@ -148,7 +148,8 @@ impl Ward {
             Sort::ReadService => {
                 let service = match &answer {
                     Answer::Read(Some(Object::Service(service))) => Some(as_read(service)),
-                    Answer::Read(_)
+                    Answer::Read(None) => Some(Service::none()),
+                    Answer::Read(Some(_))
                     | Answer::Landed(_)
                     | Answer::Conflict
                     | Answer::Refused { .. }
@@ -197,10 +198,25 @@ impl Ward {
                 let fact = Fact::Stood(gate.node.clone(), call, Some(standing));
                 self.tell(fact, desk);
             }
-            Heard::Void => {
+            Heard::Void(refused) => {
+                if let Some(words) = refused {
+                    let node = gate.node.clone();
+                    self.tell_of_refusal(&node, words, desk);
+                }
                 self.shut_gate(barrier, true, desk);
             }
         }
+    }
+
+    /// A node that refuses what a claim is made of is left out of it, again and again: said once.
+    fn tell_of_refusal(&mut self, node: &PodUid, words: String, desk: &mut Desk<'_, '_>) {
+        if self.refused.as_ref() == Some(&words) {
+            return;
+        }
+        let pod = self.pods.get(node).map_or(node.as_str(), |place| &place.pod);
+        let text = format!("{pod} refuses what a claim needs of it, so it can't be given a role: {words}");
+        desk.cx.log(Level::Warning, Some(desk.group), text);
+        self.refused = Some(words);
     }
 
     /// A claim's connection is of no more use.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::run::{SIZE, run_fleet, world};
 use super::world::World;
+use crate::core::claim::Outcome;
 
 impl World {
     fn fail(&self, what: &str) -> ! {
@@ -282,6 +283,21 @@ fn a_primary_whose_pod_is_asked_to_end_hands_its_role_over() {
 }
 
 #[test]
+fn a_primary_that_can_not_hand_over_is_asked_less_and_less_often() {
+    let mut world = world(14, QUICK);
+    world.settle();
+    world.pods[0].redis.as_mut().unwrap().refuses = Some("CLIENT PAUSE");
+    world.mark_deleting(0);
+    world.run_for(Duration::from_secs(58));
+    let undone = world.lease().unwrap().history.iter().filter(|past| past.outcome == Outcome::Undone).count();
+    assert!((3..=6).contains(&undone), "{undone}");
+    assert!(world.agree_on(0));
+    // It leaves as soon as it can.
+    world.pods[0].redis.as_mut().unwrap().refuses = None;
+    world.wait_for("a successor", 65, |world| world.agree_on(1) || world.agree_on(2));
+}
+
+#[test]
 fn a_switchover_whose_claimant_dies_leaves_one_primary() {
     for delay in (0..45).step_by(5) {
         let mut world = world(15, QUICK);
@@ -337,6 +353,44 @@ fn who_edits_the_service_again_and_again_is_answered_more_slowly() {
             world.api.events
         );
     }
+}
+
+#[test]
+fn edits_that_take_the_epoch_away_count_as_well() {
+    let mut world = world(19, QUICK);
+    world.settle();
+    let mut last = Duration::ZERO;
+    for _ in 0..4 {
+        let mut service = world.api.services["redis"].clone();
+        service.selector.remove("statefulset.kubernetes.io/pod-name");
+        service.annotations.remove("vedette.dev/epoch");
+        world.laws.forgive_an_edit();
+        let seen = world.api.put_service(service);
+        world.show(&seen);
+        let since = world.now;
+        world.wait_for("the Service is put right", 70, |world| world.agree_on(0));
+        last = world.now.since(since);
+    }
+    assert!(last > Duration::from_secs(30), "{last:?}");
+    assert!(world.api.events.iter().any(|event| event.contains("kubectl changed whom")));
+    world.kill_container(0);
+    world.wait_for("a successor", 10, |world| world.agree_on(1) || world.agree_on(2));
+}
+
+#[test]
+fn a_service_that_carries_a_strange_epoch_follows_the_next_failover() {
+    let mut world = world(20, QUICK);
+    world.settle();
+    let mut service = world.api.services["redis"].clone();
+    service.annotations.insert("vedette.dev/epoch".to_owned(), "1040".to_owned());
+    let seen = world.api.put_service(service);
+    world.show(&seen);
+    world.run_for(Duration::from_secs(30));
+    let told = world.api.events.iter().filter(|event| event.starts_with("ServiceEpochUnknown")).count();
+    assert!((1..=SIZE).contains(&told), "{:?}", world.api.events);
+    world.kill_container(0);
+    world.wait_for("a successor", 10, |world| world.agree_on(1) || world.agree_on(2));
+    assert_eq!(world.lease().unwrap().epoch(), 1041);
 }
 
 #[test]

@@ -44,6 +44,8 @@ impl FakeRedis {
             LISTED.iter().any(|listed| words.starts_with(listed) && word_ends(&words, listed.len()));
         let refusal = if !allowed {
             Some("ERR unknown command")
+        } else if self.refuses.is_some_and(|refused| words.starts_with(refused)) {
+            Some("NOPERM this user has no permissions to run that command")
         } else if !state.authenticated && !words.starts_with("AUTH") {
             Some("NOAUTH Authentication required.")
         } else if self.loading_until.is_some() && (words.starts_with("SLAVEOF") || words == "PING") {

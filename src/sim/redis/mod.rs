@@ -127,6 +127,8 @@ pub(crate) struct FakeRedis {
     busy: Option<Busy>,
     /// CLIENT PAUSE WRITE: writes and PUBLISH wait until then.
     paused_until: Option<Time>,
+    /// A command that the access rules don't allow.
+    pub(crate) refuses: Option<&'static str>,
     clients: BTreeMap<ClientKey, Client>,
     next_ping_at: Time,
 }
@@ -234,6 +236,7 @@ impl FakeRedis {
             loading_until: (!loading.is_zero()).then(|| now + loading),
             busy: None,
             paused_until: None,
+            refuses: None,
             clients: BTreeMap::new(),
             next_ping_at: now + PING_EVERY,
         }
