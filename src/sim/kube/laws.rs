@@ -32,6 +32,7 @@ impl Laws {
     }
 
     /// People may take the Service's epoch away: only daemons may not.
+    #[cfg(test)]
     pub(super) const fn forgive_an_edit(&mut self) {
         self.service = 0;
     }
