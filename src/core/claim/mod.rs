@@ -27,6 +27,8 @@ mod tests_claimant;
 #[cfg(test)]
 mod tests_group;
 #[cfg(test)]
+mod tests_waiting;
+#[cfg(test)]
 mod tests_world;
 mod work;
 

@@ -1,6 +1,8 @@
 //! What is done under a claim: steps 2 to 9. Each look at the whole either waits for answers, wishes for something, or
 //! writes down how far things are; so it may be called at any time, and a claim that was left goes on the same way.
 
+use std::time::Duration;
+
 use super::choose::{self, Found};
 use super::claimant::Claimant;
 use super::facts::{Command, Role, Standing, Wish};
@@ -10,6 +12,11 @@ use super::rules::Rule;
 use super::running::{Failover, Fence, Kind, MOST_TRIED, Outcome, Past, Step};
 use crate::core::ids::{CallNo, PodUid, RunId};
 use crate::core::time::Time;
+
+/// What was answered longer ago than this is asked for again before anything is decided on it.
+const STALE: Duration = Duration::from_millis(500);
+/// Time between two questions to nodes with whose answers nothing can be done.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 impl Claimant {
     /// One look at the claim that is held.
@@ -22,6 +29,7 @@ impl Claimant {
         };
         if let Some(hold) = &mut self.hold {
             hold.gates.open(nodes, cut, now, &mut call, out);
+            hold.look_again = None;
         }
         self.calls = calls;
         match self.hold.as_ref().map(|hold| hold.stage) {
@@ -46,28 +54,48 @@ impl Claimant {
         self.nodes.keys().all(|uid| hold.gates.standing(uid).is_some())
     }
 
+    /// Whether a choice can be made from what was answered. Without a Lease all listed ones are waited for.
+    fn answered(&self, now: Time) -> bool {
+        let Some(hold) = &self.hold else { return false };
+        let early = now < hold.claimed_at + self.config.cold_start_wait;
+        if hold.kind == Kind::Missing && early { self.all_heard(hold) } else { self.settled(hold, now) }
+    }
+
+    /// Asks those that answered that long ago. Whether there were any.
+    fn ask(&mut self, age: Duration, now: Time, out: &mut Vec<Wish>) -> bool {
+        let stale = self.hold.as_ref().map(|hold| hold.gates.stale(age, now)).unwrap_or_default();
+        for (node, run_id) in &stale {
+            self.tell(node, run_id, Command::Ask, now, out);
+        }
+        !stale.is_empty()
+    }
+
+    /// With what was answered nothing can be done: it is asked for again, until something can.
+    fn wait(&mut self, now: Time, out: &mut Vec<Wish>) {
+        self.ask(ASK_AGAIN, now, out);
+        if let Some(hold) = &mut self.hold {
+            hold.look_again = Some(now + ASK_AGAIN);
+        }
+    }
+
     // === Steps 2 and 3 ===
 
     pub(super) fn look(&mut self, now: Time, out: &mut Vec<Wish>) {
+        if !self.answered(now) || self.ask(STALE, now, out) {
+            return;
+        }
         let Some(hold) = &self.hold else { return };
         let Some(failover) = hold.failover() else { return };
         let chosen = if hold.kind == Kind::Missing {
-            let waited = now >= hold.claimed_at + self.config.cold_start_wait;
-            if !(self.all_heard(hold) || waited && self.settled(hold, now)) {
-                return;
-            }
             match choose::primary(&hold.gates, &self.nodes, self.remembered.as_ref()) {
                 Found::One(one) => one,
-                Found::Nobody => return,
+                Found::Nobody => return self.wait(now, out),
                 Found::Diverged => {
                     out.push(Wish::Diverged);
                     return self.stand_down(out);
                 }
             }
         } else {
-            if !self.settled(hold, now) {
-                return;
-            }
             if hold.planned.is_some() {
                 return self.look_for_heir(now, out);
             }
@@ -87,12 +115,14 @@ impl Claimant {
             match again.cloned().or_else(successor).or_else(restarted) {
                 Some(one) => one,
                 // Those that are missing may be of that history.
-                None if heirless && !all && !waited && hold.gates.open_ones().next().is_some() => return,
+                None if heirless && !all && !waited && hold.gates.open_ones().next().is_some() => {
+                    return self.wait(now, out);
+                }
                 // Nobody can be promoted. Undone it is only if nobody was, or may yet be.
                 None if self.tried_stand_back(hold, failover) => {
                     return self.close(Outcome::Undone, now, out);
                 }
-                None => return,
+                None => return self.wait(now, out),
             }
         };
         if failover.candidate.as_ref().is_some_and(|candidate| candidate.same(&chosen)) {
@@ -208,9 +238,14 @@ impl Claimant {
 
     fn follow(&mut self, now: Time, out: &mut Vec<Wish>) {
         self.send_away(now, out);
+        self.ask(STALE, now, out);
         let Some(hold) = &self.hold else { return };
         let Some(primary) = hold.lease.primary.clone() else { return self.stand_down(out) };
         let uid = &primary.instance.uid;
+        // A connection to a host that is gone looks open for long.
+        if self.nodes.get(uid).is_some_and(|node| node.down) {
+            return self.close(Outcome::Done, now, out);
+        }
         let Some(standing) = hold.gates.standing(uid) else {
             // Without the primary nobody is told to follow it. If it is down, a failover comes next.
             if !hold.gates.waits(uid) {
@@ -244,7 +279,10 @@ impl Claimant {
         let uid = &primary.instance.uid;
         let Some(leader) = hold.gates.standing(uid) else { return };
         let address = self.nodes.get(uid).map_or(&primary.instance.address, |node| &node.address).clone();
-        let (mut wrong, mut syncing) = (Vec::new(), 0);
+        let mut wrong = Vec::new();
+        // What is on its way may be a full sync that begins, or one that goes on.
+        let mut syncing =
+            self.nodes.keys().filter(|other| *other != uid && hold.gates.is_told(other)).count();
         for (other, standing) in hold.gates.open_ones().filter(|(other, _)| *other != uid) {
             match &standing.role {
                 Role::Replica { of } if *of == address => syncing += usize::from(standing.busy),
@@ -264,6 +302,7 @@ impl Claimant {
         for (other, run_id) in wrong.into_iter().take(room) {
             self.tell(&other, &run_id, Command::Follow(address.clone()), now, out);
         }
+        self.wait(now, out);
     }
 
     fn close(&mut self, outcome: Outcome, now: Time, out: &mut Vec<Wish>) {
