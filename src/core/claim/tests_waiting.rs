@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::tests_world::{World, config, standing};
+use super::tests_world::{World, config, instance, standing};
 use super::*;
-use crate::core::ids::PodUid;
+use crate::core::ids::{PodUid, RunId};
 use crate::core::time::Time;
 
 fn run(world: &mut World, member: &mut Claimant, seconds: u64) {
@@ -86,4 +86,65 @@ fn all_that_load_at_first_are_asked_again() {
         log.len(),
         log.last()
     );
+}
+
+#[test]
+fn a_candidate_that_restarted_lets_the_failover_end() {
+    let mut world = World::new();
+    world.nodes.remove(&PodUid::from("c"));
+    world.down.push("a");
+    let mut member = world.member("m");
+    let gathered = world.gathered();
+    // claim, barriers, record of the candidate; then the claimant dies.
+    world.tell_for(&mut member, gathered, 4);
+    // The primary is back; b restarted without data, and without a role.
+    world.down.clear();
+    let mut other = standing("b2", Some("127.0.0.1:1"), 0);
+    other.empty = true;
+    other.replication_id = "other".to_owned();
+    world.nodes.insert(PodUid::from("b"), other);
+    let mut second = world.member("n");
+    world.now = world.now + Duration::from_secs(6);
+    world.tell(&mut second, Fact::Tick);
+    run(&mut world, &mut second, 300);
+    assert!(world.lease().holder.is_none(), "still {:?}", world.lease().failover);
+}
+
+#[test]
+fn a_candidate_whose_pod_is_gone_lets_the_failover_end_after_a_claims_time() {
+    let mut world = World::new();
+    world.nodes.remove(&PodUid::from("c"));
+    world.down.push("a");
+    let mut member = world.member("m");
+    let gathered = world.gathered();
+    world.tell_for(&mut member, gathered, 4);
+    assert_eq!(world.lease().failover.as_ref().map(|left| left.tried.len()), Some(1));
+    world.down.clear();
+    world.nodes.remove(&PodUid::from("b"));
+    let mut second = world.member("n");
+    run(&mut world, &mut second, 9);
+    assert!(world.lease().holder.is_some(), "what it was told may be on its way");
+    run(&mut world, &mut second, 2);
+    assert_eq!(world.lease().holder, None);
+    assert_eq!(world.lease().history[0].outcome, Outcome::Undone);
+}
+
+#[test]
+fn candidates_that_are_gone_are_not_kept_on_record() {
+    let mut world = World::new();
+    world.down.push("a");
+    let mut member = world.member("m");
+    let gathered = world.gathered();
+    world.tell_for(&mut member, gathered, 1);
+    let lease = world.lease.as_mut().unwrap();
+    let left = lease.failover.as_mut().unwrap();
+    // Each was another run of b.
+    let run = |n: usize| Instance { run_id: RunId::from(format!("run {n}")), ..instance("b") };
+    left.tried = (0..MOST_TRIED).map(run).collect();
+    lease.holder = None;
+    world.version += 1;
+    let mut second = world.member("n");
+    world.tell(&mut second, Fact::Tick);
+    assert_eq!(world.lease().primary.as_ref().unwrap().instance, instance("b"));
+    assert_eq!(world.lease().holder, None);
 }

@@ -99,7 +99,7 @@ impl Claimant {
             if hold.planned.is_some() {
                 return self.look_for_heir(now, out);
             }
-            if self.to_be_undone(hold, failover) {
+            if self.to_be_undone(hold, failover, now) {
                 return self.close(Outcome::Undone, now, out);
             }
             let again = failover.candidate.as_ref().filter(|candidate| self.can_serve(hold, candidate));
@@ -119,7 +119,7 @@ impl Claimant {
                     return self.wait(now, out);
                 }
                 // Nobody can be promoted. Undone it is only if nobody was, or may yet be.
-                None if self.tried_stand_back(hold, failover) => {
+                None if self.tried_stand_back(hold, failover, now) => {
                     return self.close(Outcome::Undone, now, out);
                 }
                 None => return self.wait(now, out),
@@ -130,9 +130,13 @@ impl Claimant {
             self.enter(Stage::Promote);
             return self.promote(now, out);
         }
-        if failover.tried.len() >= MOST_TRIED {
+        // Who is gone won't rise. Crash loops would fill the record.
+        let rises = |one: &&Instance| !one.same(&chosen) && !self.is_gone(hold, one, now);
+        let mut tried: Vec<Instance> = failover.tried.iter().filter(rises).cloned().collect();
+        if tried.len() >= MOST_TRIED {
             return self.stand_down(out);
         }
+        tried.push(chosen.clone());
         let free = self.gathered.as_ref().filter(|(gathered, _)| {
             hold.lease.primary.as_ref().is_some_and(|primary| gathered.is_about(primary))
         });
@@ -140,7 +144,7 @@ impl Claimant {
         let lease = hold.recorded(now, |failover| {
             failover.step = Step::Chosen;
             failover.fence = fence;
-            failover.tried.push(chosen.clone());
+            failover.tried = tried;
             failover.candidate = Some(chosen);
         });
         self.put(lease, After::Go(Stage::Promote), now, out);
@@ -155,7 +159,7 @@ impl Claimant {
     }
 
     /// The primary is well after all, and nobody else is one: nothing is to be done.
-    fn to_be_undone(&self, hold: &Hold, failover: &Failover) -> bool {
+    fn to_be_undone(&self, hold: &Hold, failover: &Failover, now: Time) -> bool {
         let wanted = hold.forced
             || self.gathered.as_ref().is_some_and(|(gathered, _)| {
                 hold.lease.primary.as_ref().is_some_and(|primary| gathered.is_about(primary))
@@ -165,14 +169,27 @@ impl Claimant {
                 .standing(&from.uid)
                 .is_some_and(|standing| standing.role == Role::Primary && standing.run_id == from.run_id)
         });
-        !wanted && lives && self.tried_stand_back(hold, failover)
+        !wanted && lives && self.tried_stand_back(hold, failover, now)
     }
 
-    /// Whether every candidate so far is behind a barrier of this claim and answers as a replica. Any other may be
-    /// promoted yet by a command that is on its way.
-    fn tried_stand_back(&self, hold: &Hold, failover: &Failover) -> bool {
-        !self.config.rules.hold(Rule::Tried)
-            || failover.tried.iter().all(|candidate| hold.gates.is_replica(candidate))
+    /// Whether every candidate so far is behind a barrier of this claim and answers as a replica, or is gone. Any other
+    /// may be promoted yet by a command that is on its way.
+    fn tried_stand_back(&self, hold: &Hold, failover: &Failover, now: Time) -> bool {
+        let stands_back =
+            |candidate: &Instance| hold.gates.is_replica(candidate) || self.is_gone(hold, candidate, now);
+        !self.config.rules.hold(Rule::Tried) || failover.tried.iter().all(stands_back)
+    }
+
+    /// Whether that process is known to have ended: another one answers in its place; or its Pod is not listed for as long
+    /// as a command of an earlier claim could have been on its way.
+    fn is_gone(&self, hold: &Hold, candidate: &Instance, now: Time) -> bool {
+        match hold.gates.standing(&candidate.uid) {
+            Some(standing) => standing.run_id != candidate.run_id,
+            None => {
+                !self.nodes.contains_key(&candidate.uid)
+                    && now >= hold.claimed_at + Duration::from_secs(hold.lease.seconds)
+            }
+        }
     }
 
     pub(super) fn enter(&mut self, stage: Stage) {
