@@ -144,6 +144,7 @@ impl Claimant {
             forced,
             planned,
             sent_away: None,
+            look_again: None,
         });
         if kind == Kind::Repair && !self.config.rules.hold(Rule::Repair) {
             if let Some(hold) = &mut self.hold {

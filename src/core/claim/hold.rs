@@ -68,6 +68,8 @@ pub(super) struct Hold {
     pub(super) planned: Option<Planned>,
     /// The old primary of a planned switchover, whose clients are still there.
     pub(super) sent_away: Option<Instance>,
+    /// When to look again without news.
+    pub(super) look_again: Option<Time>,
 }
 
 impl Hold {

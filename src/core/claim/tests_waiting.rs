@@ -1,0 +1,150 @@
+//! Claims that wait for data nodes: what changes there meanwhile is seen, and every claim ends.
+
+use std::time::Duration;
+
+use super::tests_world::{World, config, instance, standing};
+use super::*;
+use crate::core::ids::{PodUid, RunId};
+use crate::core::time::Time;
+
+fn run(world: &mut World, member: &mut Claimant, seconds: u64) {
+    for _ in 0..seconds * 20 {
+        world.now = world.now + Duration::from_millis(50);
+        world.tell(member, Fact::Tick);
+    }
+}
+
+#[test]
+fn a_full_sync_that_ends_makes_room_for_the_next() {
+    let mut world = World::new();
+    // b is in the middle of its full sync, c waits without a role.
+    world.nodes.get_mut(&PodUid::from("b")).unwrap().busy = true;
+    world.nodes.insert(PodUid::from("c"), standing("c1", Some("127.0.0.1:1"), 0));
+    let mut member = world.member("m");
+    world.tell(&mut member, Fact::Wrong(true));
+    assert!(member.claimed().is_some());
+    world.nodes.get_mut(&PodUid::from("b")).unwrap().busy = false;
+    run(&mut world, &mut member, 120);
+    let log = world.take_log();
+    assert!(
+        log.iter().any(|line| line.starts_with("c Follow")),
+        "claimed: {:?}, {} lines",
+        member.claimed(),
+        log.len()
+    );
+}
+
+#[test]
+fn a_repair_ends_where_its_primary_dies_without_a_word() {
+    let mut world = World::new();
+    world.nodes.get_mut(&PodUid::from("b")).unwrap().busy = true;
+    world.nodes.insert(PodUid::from("c"), standing("c1", Some("127.0.0.1:1"), 0));
+    let mut member = world.member("m");
+    world.tell(&mut member, Fact::Wrong(true));
+    assert!(member.claimed().is_some());
+    world.down.push("a");
+    let listed = world.listed();
+    world.tell(&mut member, listed);
+    assert!(member.claimed().is_none());
+    assert_eq!(world.lease().holder, None);
+}
+
+#[test]
+fn no_more_replicas_sync_at_a_time_than_may_while_they_are_asked() {
+    let mut world = World::new();
+    world.nodes.get_mut(&PodUid::from("b")).unwrap().busy = true;
+    world.nodes.insert(PodUid::from("c"), standing("c1", Some("127.0.0.1:1"), 0));
+    let mut member = world.member("m");
+    world.tell(&mut member, Fact::Wrong(true));
+    world.take_log();
+    run(&mut world, &mut member, 10);
+    let log = world.take_log();
+    assert!(log.iter().any(|line| line == "b Ask"), "{log:?}");
+    assert!(!log.iter().any(|line| line.contains("Follow")), "{log:?}");
+}
+
+#[test]
+fn all_that_load_at_first_are_asked_again() {
+    let mut world = World::new();
+    world.lease = None;
+    for (_, node) in world.nodes.iter_mut() {
+        node.role = Role::Replica { of: "127.0.0.1:1".to_owned() };
+        node.busy = true;
+    }
+    let mut member = Claimant::new(config("m"));
+    let listed = world.listed();
+    world.tell(&mut member, listed);
+    world.tell(&mut member, Fact::Seen(None));
+    world.now = Time::from_millis(5001);
+    world.tell(&mut member, Fact::Tick);
+    world.nodes.values_mut().for_each(|node| node.busy = false);
+    run(&mut world, &mut member, 300);
+    let log = world.take_log();
+    assert!(
+        log.iter().any(|line| line.starts_with("switched")),
+        "{} lines, e.g. {:?}",
+        log.len(),
+        log.last()
+    );
+}
+
+#[test]
+fn a_candidate_that_restarted_lets_the_failover_end() {
+    let mut world = World::new();
+    world.nodes.remove(&PodUid::from("c"));
+    world.down.push("a");
+    let mut member = world.member("m");
+    let gathered = world.gathered();
+    // claim, barriers, record of the candidate; then the claimant dies.
+    world.tell_for(&mut member, gathered, 4);
+    // The primary is back; b restarted without data, and without a role.
+    world.down.clear();
+    let mut other = standing("b2", Some("127.0.0.1:1"), 0);
+    other.empty = true;
+    other.replication_id = "other".to_owned();
+    world.nodes.insert(PodUid::from("b"), other);
+    let mut second = world.member("n");
+    world.now = world.now + Duration::from_secs(6);
+    world.tell(&mut second, Fact::Tick);
+    run(&mut world, &mut second, 300);
+    assert!(world.lease().holder.is_none(), "still {:?}", world.lease().failover);
+}
+
+#[test]
+fn a_candidate_whose_pod_is_gone_lets_the_failover_end_after_a_claims_time() {
+    let mut world = World::new();
+    world.nodes.remove(&PodUid::from("c"));
+    world.down.push("a");
+    let mut member = world.member("m");
+    let gathered = world.gathered();
+    world.tell_for(&mut member, gathered, 4);
+    assert_eq!(world.lease().failover.as_ref().map(|left| left.tried.len()), Some(1));
+    world.down.clear();
+    world.nodes.remove(&PodUid::from("b"));
+    let mut second = world.member("n");
+    run(&mut world, &mut second, 9);
+    assert!(world.lease().holder.is_some(), "what it was told may be on its way");
+    run(&mut world, &mut second, 2);
+    assert_eq!(world.lease().holder, None);
+    assert_eq!(world.lease().history[0].outcome, Outcome::Undone);
+}
+
+#[test]
+fn candidates_that_are_gone_are_not_kept_on_record() {
+    let mut world = World::new();
+    world.down.push("a");
+    let mut member = world.member("m");
+    let gathered = world.gathered();
+    world.tell_for(&mut member, gathered, 1);
+    let lease = world.lease.as_mut().unwrap();
+    let left = lease.failover.as_mut().unwrap();
+    // Each was another run of b.
+    let run = |n: usize| Instance { run_id: RunId::from(format!("run {n}")), ..instance("b") };
+    left.tried = (0..MOST_TRIED).map(run).collect();
+    lease.holder = None;
+    world.version += 1;
+    let mut second = world.member("n");
+    world.tell(&mut second, Fact::Tick);
+    assert_eq!(world.lease().primary.as_ref().unwrap().instance, instance("b"));
+    assert_eq!(world.lease().holder, None);
+}
