@@ -134,6 +134,11 @@ pub(super) fn heir(
     instance(&uid, gates.standing(&uid)?, nodes)
 }
 
+/// Whether it holds data as far as anybody can know: one that loads may not show yet what it will hold.
+pub(super) const fn may_hold_data(standing: &Standing) -> bool {
+    !standing.empty || standing.busy
+}
+
 /// Without a Lease: the only primary; of several the one that was committed last as far as is remembered, or the one whose
 /// history goes on from all others'; without any the one with most data.
 pub(super) fn primary(
@@ -142,7 +147,7 @@ pub(super) fn primary(
     remembered: Option<&Primary>,
 ) -> Found {
     let all: Vec<(&PodUid, &Standing)> = gates.open_ones().collect();
-    let data = all.iter().any(|(_, standing)| !standing.empty);
+    let data = all.iter().any(|(_, standing)| may_hold_data(standing));
     let mut primaries =
         all.iter().filter(|(_, standing)| standing.role == Role::Primary && (!data || !standing.empty));
     let found = match (primaries.next(), primaries.next()) {
@@ -171,7 +176,7 @@ pub(super) fn primary(
         }
         (None, _) => all
             .iter()
-            .filter(|(_, standing)| !standing.busy && standing.priority != 0)
+            .filter(|(_, standing)| !standing.busy && standing.priority != 0 && (!data || !standing.empty))
             .min_by_key(|(uid, standing)| {
                 let pod = nodes.get(*uid).map(|node| (node.pod.len(), node.pod.as_str()));
                 let known = of_history(standing, remembered);

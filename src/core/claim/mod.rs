@@ -25,6 +25,8 @@ mod sight;
 #[cfg(test)]
 mod tests_claimant;
 #[cfg(test)]
+mod tests_data;
+#[cfg(test)]
 mod tests_group;
 #[cfg(test)]
 mod tests_world;

@@ -249,7 +249,7 @@ impl Claimant {
             match &standing.role {
                 Role::Replica { of } if *of == address => syncing += usize::from(standing.busy),
                 // What holds data is never told to take over nothing.
-                Role::Replica { .. } | Role::Primary if leader.empty && !standing.empty => {}
+                Role::Replica { .. } | Role::Primary if leader.empty && choose::may_hold_data(standing) => {}
                 Role::Replica { .. } | Role::Primary => wrong.push((other.clone(), standing.run_id.clone())),
             }
         }
