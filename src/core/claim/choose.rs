@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::facts::{Listed, Role, Standing};
 use super::gates::Gates;
 use super::group::{GroupLease, Instance, Primary};
+use super::kin::is_recorded;
 use crate::core::ids::PodUid;
 use crate::core::select::{self, Candidate};
 
@@ -90,7 +91,11 @@ pub(super) fn restarted(
             other.replication_id == standing.replication_id && other.offset > standing.offset
         })
     };
-    let fit = gates.open_ones().filter(|(_, standing)| !standing.busy && (!standing.empty || (all && !data)));
+    // Whoever is not known as one of the group's may hold anything.
+    let known = |uid: &PodUid| nodes.get(uid).is_some_and(|node| is_recorded(lease, uid, &node.pod));
+    let fit = gates
+        .open_ones()
+        .filter(|(uid, standing)| !standing.busy && (if standing.empty { all && !data } else { known(uid) }));
     let (uid, standing) = fit.min_by_key(|(uid, standing)| {
         let pod = nodes.get(*uid).map(|node| node.pod.as_str()).unwrap_or_default();
         let same = *uid == &recorded.uid || pod == recorded.pod;

@@ -12,6 +12,7 @@ mod fields;
 mod gates;
 mod group;
 mod hold;
+mod kin;
 mod member;
 pub mod name;
 mod opinions;
