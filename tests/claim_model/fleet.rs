@@ -129,7 +129,7 @@ impl State {
         claimant.handle(fact, now, &mut wishes);
         for wish in wishes {
             match wish {
-                Wish::Switched(_) | Wish::Diverged | Wish::Ended => {}
+                Wish::Switched(_) | Wish::Diverged | Wish::Foreign(_) | Wish::Ended => {}
                 // What is on its way when connections are closed may arrive all the same.
                 Wish::Release => {}
                 Wish::Read(_)
@@ -164,7 +164,9 @@ impl State {
             }
             Wish::ReadService(call) => Fact::Service(*call, Some(world.service.clone())),
             Wish::Patch(call, service) => Fact::Patched(*call, world.patch(service)),
-            Wish::Switched(_) | Wish::Diverged | Wish::Ended | Wish::Release => return None,
+            Wish::Switched(_) | Wish::Diverged | Wish::Foreign(_) | Wish::Ended | Wish::Release => {
+                return None;
+            }
         })
     }
 
@@ -180,6 +182,7 @@ impl State {
             | Wish::ReadService(_)
             | Wish::Switched(_)
             | Wish::Diverged
+            | Wish::Foreign(_)
             | Wish::Ended
             | Wish::Release => None,
         }
@@ -200,6 +203,7 @@ impl State {
             | Wish::ReadService(_)
             | Wish::Switched(_)
             | Wish::Diverged
+            | Wish::Foreign(_)
             | Wish::Ended
             | Wish::Release => false,
         }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::facts::{Listed, Role, Standing};
 use super::gates::Gates;
 use super::group::{GroupLease, Instance, Primary};
+use super::kin::is_recorded;
 use crate::core::ids::PodUid;
 use crate::core::select::{self, Candidate};
 
@@ -90,7 +91,11 @@ pub(super) fn restarted(
             other.replication_id == standing.replication_id && other.offset > standing.offset
         })
     };
-    let fit = gates.open_ones().filter(|(_, standing)| !standing.busy && (!standing.empty || (all && !data)));
+    // Whoever is not known as one of the group's may hold anything.
+    let known = |uid: &PodUid| nodes.get(uid).is_some_and(|node| is_recorded(lease, uid, &node.pod));
+    let fit = gates
+        .open_ones()
+        .filter(|(uid, standing)| !standing.busy && (if standing.empty { all && !data } else { known(uid) }));
     let (uid, standing) = fit.min_by_key(|(uid, standing)| {
         let pod = nodes.get(*uid).map(|node| node.pod.as_str()).unwrap_or_default();
         let same = *uid == &recorded.uid || pod == recorded.pod;
@@ -134,6 +139,11 @@ pub(super) fn heir(
     instance(&uid, gates.standing(&uid)?, nodes)
 }
 
+/// Whether it holds data as far as anybody can know: one that loads may not show yet what it will hold.
+pub(super) const fn may_hold_data(standing: &Standing) -> bool {
+    !standing.empty || standing.busy
+}
+
 /// Without a Lease: the only primary; of several the one that was committed last as far as is remembered, or the one whose
 /// history goes on from all others'; without any the one with most data.
 pub(super) fn primary(
@@ -142,7 +152,7 @@ pub(super) fn primary(
     remembered: Option<&Primary>,
 ) -> Found {
     let all: Vec<(&PodUid, &Standing)> = gates.open_ones().collect();
-    let data = all.iter().any(|(_, standing)| !standing.empty);
+    let data = all.iter().any(|(_, standing)| may_hold_data(standing));
     let mut primaries =
         all.iter().filter(|(_, standing)| standing.role == Role::Primary && (!data || !standing.empty));
     let found = match (primaries.next(), primaries.next()) {
@@ -171,7 +181,7 @@ pub(super) fn primary(
         }
         (None, _) => all
             .iter()
-            .filter(|(_, standing)| !standing.busy && standing.priority != 0)
+            .filter(|(_, standing)| !standing.busy && standing.priority != 0 && (!data || !standing.empty))
             .min_by_key(|(uid, standing)| {
                 let pod = nodes.get(*uid).map(|node| (node.pod.len(), node.pod.as_str()));
                 let known = of_history(standing, remembered);

@@ -202,6 +202,8 @@ pub enum Wish {
     Switched(Box<Primary>),
     /// Two primaries hold data that differ: nothing is touched.
     Diverged,
+    /// That node holds data of another history, and isn't known as one of the group's: it is left alone.
+    Foreign(PodUid),
     /// After [`Fact::Terminate`]: no claim is left.
     Ended,
 }

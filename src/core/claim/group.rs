@@ -56,6 +56,8 @@ pub struct Primary {
 pub struct Replicas {
     /// Their Pods.
     pub allowed: BTreeSet<PodUid>,
+    /// Names of Pods that held the group's data: one that is made anew under such a name holds what it held.
+    pub names: BTreeSet<String>,
     /// The recorded min-replicas-to-write: never more than the real one.
     pub min_replicas: u64,
     /// Keys of a later version.
@@ -240,6 +242,7 @@ impl Replicas {
     fn parse(mut fields: Fields) -> Result<Self, Error> {
         Ok(Self {
             allowed: fields.texts("allowed", MOST_REPLICAS)?,
+            names: fields.texts("names", MOST_REPLICAS)?,
             min_replicas: fields.number("minReplicas")?,
             rest: fields.rest(),
         })
@@ -248,6 +251,9 @@ impl Replicas {
     fn print(&self) -> Value {
         let mut map = self.rest.clone();
         map.insert("allowed".to_owned(), self.allowed.iter().map(PodUid::as_str).collect());
+        if !self.names.is_empty() {
+            map.insert("names".to_owned(), self.names.iter().map(String::as_str).collect());
+        }
         map.insert("minReplicas".to_owned(), json!(self.min_replicas));
         Value::Object(map)
     }

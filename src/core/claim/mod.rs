@@ -12,6 +12,7 @@ mod fields;
 mod gates;
 mod group;
 mod hold;
+mod kin;
 mod member;
 pub mod name;
 mod opinions;
@@ -25,6 +26,8 @@ mod running;
 mod sight;
 #[cfg(test)]
 mod tests_claimant;
+#[cfg(test)]
+mod tests_data;
 #[cfg(test)]
 mod tests_group;
 #[cfg(test)]

@@ -52,7 +52,12 @@ fn lease() -> GroupLease {
             epoch: 7,
             rest: Rest::new(),
         }),
-        replicas: Replicas { allowed: [PodUid::from("b")].into(), min_replicas: 1, rest: Rest::new() },
+        replicas: Replicas {
+            allowed: [PodUid::from("b")].into(),
+            names: ["b".to_owned()].into(),
+            min_replicas: 1,
+            rest: Rest::new(),
+        },
         failover: Some(failover),
         history: vec![past],
         ..GroupLease::new(GroupName::from("My Group"))

@@ -173,6 +173,10 @@ impl World {
                 self.log.push("diverged".to_owned());
                 return None;
             }
+            Wish::Foreign(node) => {
+                self.log.push(format!("{node} is foreign"));
+                return None;
+            }
             Wish::Ended => {
                 self.log.push("ended".to_owned());
                 return None;

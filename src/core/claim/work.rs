@@ -8,6 +8,7 @@ use super::claimant::Claimant;
 use super::facts::{Command, Role, Standing, Wish};
 use super::group::{GroupLease, HISTORY_LENGTH, Instance, Primary};
 use super::hold::{After, Hold, Stage};
+use super::kin::{self, Lot};
 use super::rules::Rule;
 use super::running::{Failover, Fence, Kind, MOST_TRIED, Outcome, Past, Step};
 use crate::core::ids::{CallNo, PodUid, RunId};
@@ -225,8 +226,8 @@ impl Claimant {
     fn commit(&self, hold: &Hold, standing: &Standing, candidate: Instance, now: Time) -> GroupLease {
         let mut lease = hold.recorded(now, |failover| failover.step = Step::Committed);
         let epoch = lease.failover.as_ref().map_or_else(|| lease.epoch(), |failover| failover.epoch);
+        lease.replicas = kin::known_to((&candidate.uid, standing), &lease, &hold.gates, &self.nodes);
         let rest = lease.primary.take().map(|primary| primary.rest).unwrap_or_default();
-        lease.replicas.allowed = self.nodes.keys().filter(|uid| **uid != candidate.uid).cloned().collect();
         lease.primary = Some(Primary {
             instance: Instance { run_id: standing.run_id.clone(), ..candidate },
             replication_id: standing.replication_id.clone(),
@@ -296,21 +297,27 @@ impl Claimant {
         let uid = &primary.instance.uid;
         let Some(leader) = hold.gates.standing(uid) else { return };
         let address = self.nodes.get(uid).map_or(&primary.instance.address, |node| &node.address).clone();
-        let mut wrong = Vec::new();
+        let (mut wrong, mut foreign) = (Vec::new(), Vec::new());
         // What is on its way may be a full sync that begins, or one that goes on.
         let mut syncing =
             self.nodes.keys().filter(|other| *other != uid && hold.gates.is_told(other)).count();
         for (other, standing) in hold.gates.open_ones().filter(|(other, _)| *other != uid) {
             match &standing.role {
                 Role::Replica { of } if *of == address => syncing += usize::from(standing.busy),
-                // What holds data is never told to take over nothing.
-                Role::Replica { .. } | Role::Primary if leader.empty && !standing.empty => {}
-                Role::Replica { .. } | Role::Primary => wrong.push((other.clone(), standing.run_id.clone())),
+                Role::Replica { .. } | Role::Primary => {
+                    let pod = self.nodes.get(other).map(|node| node.pod.as_str()).unwrap_or_default();
+                    match kin::lot(&hold.lease, (other, pod), standing, leader) {
+                        Lot::Follows => wrong.push((other.clone(), standing.run_id.clone())),
+                        Lot::Foreign => foreign.push(other.clone()),
+                        Lot::Waits => {}
+                    }
+                }
             }
         }
         let on_the_way = self.nodes.keys().filter(|other| *other != uid && hold.gates.waits(other)).count();
         if wrong.is_empty() {
             if on_the_way == 0 && self.settled(hold, now) {
+                out.extend(foreign.into_iter().map(Wish::Foreign));
                 self.close(Outcome::Done, now, out);
             }
             return;
@@ -336,6 +343,8 @@ impl Claimant {
         {
             primary.replication_id.clone_from(&standing.replication_id);
             primary.offset = standing.offset;
+            let leader = primary.instance.uid.clone();
+            kin::take_followers(&mut lease, &leader, &hold.gates, &self.nodes);
         }
         if let Some(failover) = lease.failover.take().filter(|failover| failover.kind != Kind::Repair) {
             let mut times = failover.times;

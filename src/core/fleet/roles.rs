@@ -9,6 +9,7 @@ use crate::core::action::Level;
 use crate::core::claim::{Fact, start_after};
 use crate::core::group::Which;
 use crate::core::history::repl_id;
+use crate::core::ids::PodUid;
 use crate::core::instance::{Instance, Role};
 use crate::core::link::Link;
 use crate::core::time::Time;
@@ -19,6 +20,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const DOUBLINGS: u32 = 6;
 /// Roles that were right for so long have been repaired.
 const WELL: Duration = Duration::from_secs(10);
+/// How long a node that holds data of another history is left alone before it is looked at again.
+const LEFT_ALONE: Duration = Duration::from_mins(10);
 
 /// What was seen of wrong roles.
 #[derive(Debug, Default)]
@@ -75,6 +78,21 @@ impl Ward {
         self.tell(Fact::Wrong(true), desk);
     }
 
+    /// A claim found a node that holds data of another history, and that nobody knows as one of the group's. Said once.
+    pub(super) fn leave_alone(&mut self, node: PodUid, desk: &mut Desk<'_, '_>) {
+        let Some(place) = self.pods.get(&node) else { return };
+        let text = format!(
+            "{} is matched by the group's selector, but holds data of another history: it is left alone. Take it out of the \
+             selector, or remove its data",
+            place.pod
+        );
+        self.foreign.retain(|uid, _| self.pods.contains_key(uid));
+        if self.foreign.insert(node, desk.cx.now + LEFT_ALONE).is_none() {
+            desk.cx.log(Level::Warning, Some(desk.group), text.clone());
+            self.write(true, "DataDiverged", &text, desk);
+        }
+    }
+
     /// Only what was heard since the Lease changed speaks of the roles that it says.
     fn roles_are_wrong(&self, desk: &Desk<'_, '_>) -> Option<String> {
         let group = &*desk.group;
@@ -104,6 +122,9 @@ impl Ward {
         }
         let address = group.primary.address.shown_with_port(false);
         self.pods.iter().find_map(|(uid, place)| {
+            if self.foreign.get(uid).is_some_and(|until| desk.cx.now < *until) {
+                return None;
+            }
             let which @ Which::Replica(_) = self.which(uid, group)? else { return None };
             let data = group.get(&which).filter(|replica| fresh(replica))?.data()?;
             match data.role {

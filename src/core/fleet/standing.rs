@@ -15,7 +15,7 @@ pub(crate) fn parse(text: &str) -> Option<Standing> {
         return None;
     }
     let (mut host, mut port, mut role) = ("", 0, None);
-    let (mut sent, mut taken_in, mut syncing) = (0, None, false);
+    let (mut sent, mut taken_in, mut syncing, mut loading) = (0, None, false, false);
     let mut standing = Standing {
         run_id: RunId::from(""),
         role: Role::Primary,
@@ -41,11 +41,13 @@ pub(crate) fn parse(text: &str) -> Option<Standing> {
             "master_repl_offset" => sent = value.parse().unwrap_or(0),
             "master_replid" => value.clone_into(&mut standing.replication_id),
             "master_replid2" if value != NO_HISTORY => value.clone_into(&mut standing.earlier_id),
-            "loading" | "async_loading" => standing.busy |= value != "0",
+            "loading" | "async_loading" => loading |= value != "0",
             _ => standing.empty &= !is_database(key, value),
         }
     }
-    standing.busy |= syncing;
+    standing.busy = syncing || loading;
+    // What its file holds shows up in its databases only as it is read.
+    standing.empty &= !loading;
     standing.offset = taken_in.unwrap_or(sent);
     standing.role = match role? {
         "master" => Role::Primary,
@@ -90,6 +92,8 @@ mod tests {
             parse("run_id:r1\r\nrole:master\r\nmaster_repl_offset:7\r\ndb0:keys=0,expires=0\r\n").unwrap();
         assert!(standing.empty);
         assert_eq!((standing.role, standing.offset), (Role::Primary, 7));
+        let loads = parse("run_id:r1\r\nloading:1\r\nrole:master\r\nmaster_repl_offset:0\r\n").unwrap();
+        assert!(loads.busy && !loads.empty, "nobody knows what it will hold");
         assert_eq!(parse("role:master\r\n"), None);
         assert_eq!(parse("run_id:r1\r\n"), None);
     }

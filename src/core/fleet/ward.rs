@@ -88,6 +88,8 @@ pub(crate) struct Ward {
     pub(super) edits: Edits,
     /// It was said that nobody can tell who is to be primary.
     pub(super) diverged: bool,
+    /// Pods with data of another history, and until when each is left alone.
+    pub(super) foreign: BTreeMap<PodUid, Time>,
     /// The veto of a replica is heeded until then.
     pub(super) veto_until: Option<Time>,
 }
@@ -124,6 +126,7 @@ impl Ward {
             progress: None,
             edits: Edits::default(),
             diverged: false,
+            foreign: BTreeMap::new(),
             veto_until: None,
         }
     }

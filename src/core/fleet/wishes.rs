@@ -93,6 +93,7 @@ impl Ward {
                     self.write(true, "DataDiverged", text, desk);
                 }
             }
+            Wish::Foreign(node) => self.leave_alone(node, desk),
             Wish::Ended => self.ended = true,
         }
         None

@@ -1,0 +1,152 @@
+//! Whose data are kept, and whose are replaced.
+
+use std::time::Duration;
+
+use super::tests_world::{World, config, instance, standing};
+use super::{Claimant, Fact, Role, Standing};
+use crate::core::ids::PodUid;
+use crate::core::time::Time;
+
+const NOWHERE: &str = "127.0.0.1:1";
+
+impl World {
+    /// Time passes, step by step.
+    fn pass(&mut self, member: &mut Claimant, period: Duration) {
+        let end = self.now + period;
+        while self.now < end {
+            self.now = self.now + Duration::from_millis(50);
+            self.tell(member, Fact::Tick);
+        }
+    }
+
+    /// A member that has waited for the time of a claim, without seeing a Lease.
+    fn member_without_lease(&mut self) -> Claimant {
+        self.lease = None;
+        let mut member = Claimant::new(config("m"));
+        let listed = self.listed();
+        self.tell(&mut member, listed);
+        self.tell(&mut member, Fact::Seen(None));
+        self.now = Time::from_millis(5001);
+        self.tell(&mut member, Fact::Tick);
+        member
+    }
+
+    fn told(&self, line: &str) -> bool {
+        self.log.iter().any(|known| known.starts_with(line))
+    }
+}
+
+#[test]
+fn a_node_that_loads_is_not_made_to_follow_an_empty_one() {
+    let mut world = World::new();
+    world.nodes.remove(&PodUid::from("c"));
+    let mut a = standing("a1", Some(NOWHERE), 0);
+    (a.empty, a.replication_id) = (true, "x".to_owned());
+    // It has just begun to load its file.
+    let mut b = standing("b1", Some(NOWHERE), 0);
+    (b.busy, b.empty) = (true, true);
+    world.nodes.insert(PodUid::from("a"), a);
+    world.nodes.insert(PodUid::from("b"), b);
+    let mut member = world.member_without_lease();
+    world.pass(&mut member, Duration::from_secs(2));
+    assert!(member.claimed().is_some());
+    assert!(!world.told("a Promote") && !world.told("b Follow"), "{:?}", world.log);
+}
+
+fn foreign(run_id: &str) -> Standing {
+    Standing { replication_id: "another".to_owned(), ..standing(run_id, None, 500) }
+}
+
+#[test]
+fn another_database_under_the_same_labels_is_not_overwritten() {
+    let mut world = World::new();
+    world.nodes.insert(PodUid::from("d"), foreign("d1"));
+    let mut member = world.member("m");
+    world.tell(&mut member, Fact::Wrong(true));
+    world.pass(&mut member, Duration::from_secs(2));
+    assert!(!world.told("d Follow") && world.told("d is foreign"), "{:?}", world.log);
+    assert_eq!(world.lease().holder, None, "the claim ends");
+    // Nor does a failover make it one of the group's.
+    world.down.push("a");
+    let (listed, gathered) = (world.listed(), world.gathered());
+    world.tell(&mut member, listed);
+    world.tell(&mut member, gathered);
+    world.pass(&mut member, Duration::from_secs(2));
+    assert_eq!(world.lease().epoch(), 8);
+    assert!(!world.told("d Follow") && !world.told("d Promote"), "{:?}", world.log);
+    let replicas = &world.lease().replicas;
+    assert!(!replicas.allowed.contains(&PodUid::from("d")) && !replicas.names.contains("d"), "{replicas:?}");
+}
+
+#[test]
+fn who_restarted_from_an_append_only_file_follows_whatever_its_history() {
+    for recorded in ["uid", "name", "primary", "followed"] {
+        let mut world = World::new();
+        let Some(lease) = &mut world.lease else { panic!("it has one") };
+        let node = match recorded {
+            "uid" => {
+                lease.replicas.allowed.insert(PodUid::from("b"));
+                "b"
+            }
+            "name" => {
+                lease.replicas.names.insert("b".to_owned());
+                "b"
+            }
+            "primary" => {
+                // It leads no more, but it did when the Lease was written.
+                lease.primary.as_mut().unwrap().instance = instance("b");
+                "b"
+            }
+            _ => "b",
+        };
+        let mut member = world.member("m");
+        if recorded == "followed" {
+            // Nothing but a repair of another one, which finds it in its place.
+            world.nodes.get_mut(&PodUid::from("c")).unwrap().role = Role::Primary;
+            world.tell(&mut member, Fact::Wrong(true));
+            assert!(world.told("c Follow"));
+        }
+        world.nodes.insert(PodUid::from(node), foreign("b2"));
+        world.nodes.get_mut(&PodUid::from("a")).unwrap().role = Role::Primary;
+        if recorded == "primary" {
+            let gathered = world.gathered();
+            world.tell(&mut member, gathered);
+        } else {
+            world.tell(&mut member, Fact::Wrong(true));
+        }
+        world.pass(&mut member, Duration::from_secs(2));
+        assert!(world.told("b Follow"), "{recorded}: {:?}", world.log);
+    }
+}
+
+#[test]
+fn a_primary_that_began_with_nothing_replaces_nobodys_data() {
+    let mut world = World::new();
+    let mut lease = world.lease.take().unwrap();
+    lease.replicas.names = ["a", "b", "c"].map(str::to_owned).into();
+    world.lease = Some(lease);
+    let empty = |run_id: &str, of| Standing {
+        replication_id: format!("{run_id}s own"),
+        empty: true,
+        ..standing(run_id, of, 0)
+    };
+    // All that are there are empty; c is not there.
+    world.nodes.remove(&PodUid::from("c"));
+    world.nodes.insert(PodUid::from("a"), empty("a2", Some(NOWHERE)));
+    world.nodes.insert(PodUid::from("b"), empty("b2", Some(NOWHERE)));
+    let mut member = world.member("m");
+    let gathered = world.gathered();
+    world.tell(&mut member, gathered);
+    world.pass(&mut member, Duration::from_secs(40));
+    assert_eq!(world.lease().epoch(), 8, "{:?}", world.log);
+    let (uid, pod) =
+        world.lease().primary.as_ref().map(|p| (p.instance.uid.clone(), p.instance.pod.clone())).unwrap();
+    // A client has written to it when c comes back with what the group held.
+    world.nodes.get_mut(&uid).unwrap().empty = false;
+    world.nodes.insert(PodUid::from("c"), standing("c2", Some(NOWHERE), 8));
+    let listed = world.listed();
+    world.tell(&mut member, listed);
+    world.tell(&mut member, Fact::Wrong(true));
+    world.pass(&mut member, Duration::from_secs(2));
+    assert!(!world.told("c Follow") && world.told("c is foreign"), "{pod}: {:?}", world.log);
+}
