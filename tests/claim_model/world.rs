@@ -143,7 +143,13 @@ impl World {
             return Written::Conflict;
         }
         let before = self.lease.as_ref().and_then(|lease| lease.primary.clone());
-        if let Some(primary) = lease.primary.clone().filter(|primary| before.as_ref() != Some(primary)) {
+        // Its history is recorded again when a claim ends, which commits nobody.
+        let same = |primary: &Primary| {
+            before
+                .as_ref()
+                .is_some_and(|before| (before.epoch, &before.instance) == (primary.epoch, &primary.instance))
+        };
+        if let Some(primary) = lease.primary.clone().filter(|primary| !same(primary)) {
             self.committed(&primary);
         }
         self.undone |= lease.history.last().is_some_and(|past| past.outcome == Outcome::Undone);
