@@ -21,7 +21,7 @@ const DOUBLINGS: u32 = 6;
 /// Roles that were right for so long have been repaired.
 const WELL: Duration = Duration::from_secs(10);
 /// How long a node that holds data of another history is left alone before it is looked at again.
-const LEFT_ALONE: Duration = Duration::from_mins(10);
+const LEFT_ALONE: Duration = Duration::from_secs(600);
 
 /// What was seen of wrong roles.
 #[derive(Debug, Default)]
