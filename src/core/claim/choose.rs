@@ -37,7 +37,7 @@ fn of_history(standing: &Standing, primary: Option<&Primary>) -> bool {
     recorded.is_empty() || standing.replication_id == *recorded || standing.earlier_id == *recorded
 }
 
-/// By Sentinel's rules, from the answers behind barriers; never the one that is replaced, never one that loads, is in a full
+/// By Sentinel's rules, from the answers behind barriers; never the one that is replaced unless it yielded already, never one that loads, is in a full
 /// sync or is of another history, and one without data only if nobody has any.
 pub(super) fn successor(
     gates: &Gates,
@@ -48,7 +48,9 @@ pub(super) fn successor(
     let data = gates.open_ones().any(|(_, standing)| !standing.empty);
     let candidates: Vec<Candidate> = gates
         .open_ones()
-        .filter(|(uid, standing)| !from.is_some_and(|from| from.is(uid, &standing.run_id)))
+        .filter(|(uid, standing)| {
+            standing.role != Role::Primary || !from.is_some_and(|from| from.is(uid, &standing.run_id))
+        })
         .map(|(uid, standing)| Candidate {
             name: uid.to_string(),
             run_id: standing.run_id.to_string(),

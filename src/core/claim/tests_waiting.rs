@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::tests_world::{World, config, instance, standing};
 use super::*;
-use crate::core::ids::{PodUid, RunId};
+use crate::core::ids::{ClaimId, PodUid, RunId};
 use crate::core::time::Time;
 
 fn run(world: &mut World, member: &mut Claimant, seconds: u64) {
@@ -147,4 +147,62 @@ fn candidates_that_are_gone_are_not_kept_on_record() {
     world.tell(&mut second, Fact::Tick);
     assert_eq!(world.lease().primary.as_ref().unwrap().instance, instance("b"));
     assert_eq!(world.lease().holder, None);
+}
+
+/// What a dead claimant left of a switchover from a to b, when a had yielded.
+fn yielded() -> Failover {
+    Failover {
+        claim: ClaimId::from("dead.1.1"),
+        kind: Kind::Failover,
+        epoch: 8,
+        why: "switchover".to_owned(),
+        from: Some(instance("a")),
+        candidate: Some(instance("b")),
+        tried: vec![instance("b")],
+        step: Step::Chosen,
+        opinions: Vec::new(),
+        fence: Fence::None,
+        times: Default::default(),
+        rest: Rest::new(),
+    }
+}
+
+#[test]
+fn who_yielded_is_primary_again_where_its_heir_died() {
+    let mut world = World::new();
+    world.nodes.remove(&PodUid::from("c"));
+    // Recorded: b is to follow a; a had yielded already, then b died.
+    let mut lease = world.lease.clone().unwrap();
+    lease.failover = Some(yielded());
+    world.lease = Some(lease);
+    world.nodes.insert(PodUid::from("a"), standing("a1", Some("b:6379"), 9));
+    world.nodes.insert(PodUid::from("b"), {
+        let mut fresh = standing("b2", Some("127.0.0.1:1"), 0);
+        fresh.empty = true;
+        fresh.replication_id = "other".to_owned();
+        fresh
+    });
+    let mut member = world.member("m");
+    run(&mut world, &mut member, 300);
+    assert!(
+        world.nodes.values().any(|node| node.role == Role::Primary),
+        "nobody is primary after five minutes"
+    );
+}
+
+/// Three nodes: the one that yielded has all that was acknowledged.
+#[test]
+fn who_yielded_goes_before_one_that_is_behind_it() {
+    let mut world = World::new();
+    let mut lease = world.lease.clone().unwrap();
+    lease.failover = Some(yielded());
+    world.lease = Some(lease);
+    world.nodes.insert(PodUid::from("a"), standing("a1", Some("b:6379"), 9));
+    world.down.push("b");
+    let mut member = world.member("m");
+    world.tell(&mut member, Fact::Tick);
+    run(&mut world, &mut member, 10);
+    assert_eq!(world.lease().primary.as_ref().unwrap().instance, instance("a"));
+    assert_eq!(world.nodes["a"].role, Role::Primary);
+    assert_eq!(world.nodes["c"].role, Role::Replica { of: "a:6379".to_owned() });
 }
