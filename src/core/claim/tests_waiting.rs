@@ -206,3 +206,66 @@ fn who_yielded_goes_before_one_that_is_behind_it() {
     assert_eq!(world.nodes["a"].role, Role::Primary);
     assert_eq!(world.nodes["c"].role, Role::Replica { of: "a:6379".to_owned() });
 }
+
+/// What nodes with such names are told is not done: it is as if the command had another name there.
+fn run_with_refusals(world: &mut World, member: &mut Claimant, refusing: &[&str], seconds: u64) {
+    for _ in 0..seconds * 20 {
+        world.now = world.now + Duration::from_millis(50);
+        let mut wishes = Vec::new();
+        member.handle(Fact::Tick, world.now, &mut wishes);
+        let mut at = 0;
+        while at < wishes.len() && at < 1000 {
+            let wish = wishes[at].clone();
+            at += 1;
+            let fact = match wish {
+                Wish::Command { node, call, command: Command::Promote, .. }
+                    if refusing.contains(&node.as_str()) =>
+                {
+                    world.log.push(format!("{node} refuses"));
+                    Some(Fact::Stood(node.clone(), call, world.nodes.get(&node).cloned()))
+                }
+                wish => world.carry_out(wish),
+            };
+            if let Some(fact) = fact {
+                member.handle(fact, world.now, &mut wishes);
+            }
+        }
+    }
+}
+
+/// A primary is gone, and a member has opinions enough to replace it as soon as its clock runs.
+fn about_to_fail_over(world: &mut World) -> Claimant {
+    world.down.push("a");
+    let mut member = world.member("m");
+    let Fact::Gathered(Some(gathered)) = world.gathered() else { unreachable!() };
+    let soon = Gathered { start_after: Duration::from_millis(1), ..gathered };
+    world.tell(&mut member, Fact::Gathered(Some(soon)));
+    member
+}
+
+#[test]
+fn a_candidate_that_refuses_is_left_for_another() {
+    let mut world = World::new();
+    let mut member = about_to_fail_over(&mut world);
+    run_with_refusals(&mut world, &mut member, &["b"], 3);
+    assert!(world.take_log().iter().any(|line| line == "b refuses"));
+    assert_eq!(world.lease().primary.as_ref().unwrap().instance, instance("c"));
+    assert_eq!(world.nodes["b"].role, Role::Replica { of: "c:6379".to_owned() });
+    assert_eq!(world.lease().holder, None);
+}
+
+#[test]
+fn where_all_refuse_each_is_told_until_one_obeys() {
+    let mut world = World::new();
+    let mut member = about_to_fail_over(&mut world);
+    run_with_refusals(&mut world, &mut member, &["b", "c"], 30);
+    let log = world.take_log();
+    for refusal in ["b refuses", "c refuses"] {
+        assert!(log.iter().any(|line| line == refusal), "{log:?}");
+    }
+    let left = world.lease().failover.clone().unwrap();
+    assert!(left.tried.len() <= 2, "{:?}", left.tried);
+    run_with_refusals(&mut world, &mut member, &[], 5);
+    assert_eq!(world.lease().epoch(), 8);
+    assert_eq!(world.lease().holder, None);
+}
