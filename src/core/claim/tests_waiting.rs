@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::tests_world::{World, config, instance, standing};
 use super::*;
-use crate::core::ids::{PodUid, RunId};
+use crate::core::ids::{ClaimId, PodUid, RunId};
 use crate::core::time::Time;
 
 fn run(world: &mut World, member: &mut Claimant, seconds: u64) {
@@ -146,5 +146,126 @@ fn candidates_that_are_gone_are_not_kept_on_record() {
     let mut second = world.member("n");
     world.tell(&mut second, Fact::Tick);
     assert_eq!(world.lease().primary.as_ref().unwrap().instance, instance("b"));
+    assert_eq!(world.lease().holder, None);
+}
+
+/// What a dead claimant left of a switchover from a to b, when a had yielded.
+fn yielded() -> Failover {
+    Failover {
+        claim: ClaimId::from("dead.1.1"),
+        kind: Kind::Failover,
+        epoch: 8,
+        why: "switchover".to_owned(),
+        from: Some(instance("a")),
+        candidate: Some(instance("b")),
+        tried: vec![instance("b")],
+        step: Step::Chosen,
+        opinions: Vec::new(),
+        fence: Fence::None,
+        times: Default::default(),
+        rest: Rest::new(),
+    }
+}
+
+#[test]
+fn who_yielded_is_primary_again_where_its_heir_died() {
+    let mut world = World::new();
+    world.nodes.remove(&PodUid::from("c"));
+    // Recorded: b is to follow a; a had yielded already, then b died.
+    let mut lease = world.lease.clone().unwrap();
+    lease.failover = Some(yielded());
+    world.lease = Some(lease);
+    world.nodes.insert(PodUid::from("a"), standing("a1", Some("b:6379"), 9));
+    world.nodes.insert(PodUid::from("b"), {
+        let mut fresh = standing("b2", Some("127.0.0.1:1"), 0);
+        fresh.empty = true;
+        fresh.replication_id = "other".to_owned();
+        fresh
+    });
+    let mut member = world.member("m");
+    run(&mut world, &mut member, 300);
+    assert!(
+        world.nodes.values().any(|node| node.role == Role::Primary),
+        "nobody is primary after five minutes"
+    );
+}
+
+/// Three nodes: the one that yielded has all that was acknowledged.
+#[test]
+fn who_yielded_goes_before_one_that_is_behind_it() {
+    let mut world = World::new();
+    let mut lease = world.lease.clone().unwrap();
+    lease.failover = Some(yielded());
+    world.lease = Some(lease);
+    world.nodes.insert(PodUid::from("a"), standing("a1", Some("b:6379"), 9));
+    world.down.push("b");
+    let mut member = world.member("m");
+    world.tell(&mut member, Fact::Tick);
+    run(&mut world, &mut member, 10);
+    assert_eq!(world.lease().primary.as_ref().unwrap().instance, instance("a"));
+    assert_eq!(world.nodes["a"].role, Role::Primary);
+    assert_eq!(world.nodes["c"].role, Role::Replica { of: "a:6379".to_owned() });
+}
+
+/// What nodes with such names are told is not done: it is as if the command had another name there.
+fn run_with_refusals(world: &mut World, member: &mut Claimant, refusing: &[&str], seconds: u64) {
+    for _ in 0..seconds * 20 {
+        world.now = world.now + Duration::from_millis(50);
+        let mut wishes = Vec::new();
+        member.handle(Fact::Tick, world.now, &mut wishes);
+        let mut at = 0;
+        while at < wishes.len() && at < 1000 {
+            let wish = wishes[at].clone();
+            at += 1;
+            let fact = match wish {
+                Wish::Command { node, call, command: Command::Promote, .. }
+                    if refusing.contains(&node.as_str()) =>
+                {
+                    world.log.push(format!("{node} refuses"));
+                    Some(Fact::Stood(node.clone(), call, world.nodes.get(&node).cloned()))
+                }
+                wish => world.carry_out(wish),
+            };
+            if let Some(fact) = fact {
+                member.handle(fact, world.now, &mut wishes);
+            }
+        }
+    }
+}
+
+/// A primary is gone, and a member has opinions enough to replace it as soon as its clock runs.
+fn about_to_fail_over(world: &mut World) -> Claimant {
+    world.down.push("a");
+    let mut member = world.member("m");
+    let Fact::Gathered(Some(gathered)) = world.gathered() else { unreachable!() };
+    let soon = Gathered { start_after: Duration::from_millis(1), ..gathered };
+    world.tell(&mut member, Fact::Gathered(Some(soon)));
+    member
+}
+
+#[test]
+fn a_candidate_that_refuses_is_left_for_another() {
+    let mut world = World::new();
+    let mut member = about_to_fail_over(&mut world);
+    run_with_refusals(&mut world, &mut member, &["b"], 3);
+    assert!(world.take_log().iter().any(|line| line == "b refuses"));
+    assert_eq!(world.lease().primary.as_ref().unwrap().instance, instance("c"));
+    assert_eq!(world.nodes["b"].role, Role::Replica { of: "c:6379".to_owned() });
+    assert_eq!(world.lease().holder, None);
+}
+
+#[test]
+fn where_all_refuse_each_is_told_until_one_obeys() {
+    let mut world = World::new();
+    let mut member = about_to_fail_over(&mut world);
+    run_with_refusals(&mut world, &mut member, &["b", "c"], 30);
+    let log = world.take_log();
+    for refusal in ["b refuses", "c refuses"] {
+        assert!(log.iter().any(|line| line == refusal), "{log:?}");
+    }
+    let left = world.lease().failover.clone().unwrap();
+    assert!(left.tried.len() <= 2, "{:?}", left.tried);
+    run_with_refusals(&mut world, &mut member, &[], 5);
+    assert_eq!(world.lease().epoch(), 8);
     assert_eq!(world.lease().holder, None);
 }

@@ -16,6 +16,8 @@ use crate::core::time::Time;
 
 /// What was answered longer ago than this is asked for again before anything is decided on it.
 const STALE: Duration = Duration::from_millis(500);
+/// How long a candidate may stay a replica that was told to be primary, before another one is.
+const UNWILLING: Duration = Duration::from_secs(1);
 /// Time between two questions to nodes with whose answers nothing can be done.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -104,8 +106,11 @@ impl Claimant {
                 return self.close(Outcome::Undone, now, out);
             }
             let again = failover.candidate.as_ref().filter(|candidate| self.can_serve(hold, candidate));
-            let successor =
-                || choose::successor(&hold.gates, &self.nodes, &hold.lease, failover.from.as_ref());
+            let willing = again.filter(|candidate| !hold.unwilling.contains(&candidate.run_id));
+            let (lease, from) = (&hold.lease, failover.from.as_ref());
+            let successor = || choose::successor(&hold.gates, &self.nodes, lease, from, &hold.unwilling);
+            // Where nobody else would do it is the same once more.
+            let unwilling = || again.cloned();
             let heirless = !choose::has_heirs(&hold.gates, &hold.lease);
             let all = self.all_heard(hold) && self.nodes.len() > hold.lease.replicas.allowed.len();
             let waited = now >= hold.claimed_at + self.config.cold_start_wait;
@@ -113,7 +118,7 @@ impl Claimant {
                 let may = heirless && (all || waited);
                 may.then(|| choose::restarted(&hold.gates, &self.nodes, &hold.lease, all)).flatten()
             };
-            match again.cloned().or_else(successor).or_else(restarted) {
+            match willing.cloned().or_else(successor).or_else(unwilling).or_else(restarted) {
                 Some(one) => one,
                 // Those that are missing may be of that history.
                 None if heirless && !all && !waited && hold.gates.open_ones().next().is_some() => {
@@ -194,8 +199,12 @@ impl Claimant {
     }
 
     pub(super) fn enter(&mut self, stage: Stage) {
+        self.change_hold(|hold| hold.stage = stage);
+    }
+
+    fn change_hold(&mut self, change: impl FnOnce(&mut Hold)) {
         if let Some(hold) = &mut self.hold {
-            hold.stage = stage;
+            change(hold);
         }
     }
 
@@ -220,6 +229,26 @@ impl Claimant {
             return self.put(lease, After::Go(Stage::Follow), now, out);
         }
         let run_id = standing.run_id.clone();
+        let since = match &hold.told_at {
+            Some((told, at)) if told.same(&candidate) => *at,
+            Some(_) | None => now,
+        };
+        if now >= since + UNWILLING {
+            // It stands behind this claim's barrier as a replica, so another one may be promoted.
+            self.change_hold(|hold| {
+                hold.told_at = None;
+                hold.unwilling.insert(run_id);
+            });
+            self.enter(Stage::Look);
+            return self.look(now, out);
+        }
+        self.change_hold(|hold| {
+            // Nobody else would: all are tried once more.
+            if hold.unwilling.contains(&candidate.run_id) {
+                hold.unwilling.clear();
+            }
+            hold.told_at = Some((candidate.clone(), since));
+        });
         self.tell(&candidate.uid, &run_id, Command::Promote, now, out);
     }
 
