@@ -78,6 +78,7 @@ impl Claimant {
             return;
         }
         let mut lease = GroupLease::new(self.config.group.clone());
+        lease.replicas = self.recalled.clone();
         if !self.config.rules.hold(Rule::Missing) {
             lease.primary = self.remembered.clone();
         }

@@ -409,6 +409,8 @@ fn of_primaries_without_any_data_the_first_pod_is_taken() {
             Standing { replication_id: history, empty: true, ..standing(&format!("{node}1"), None, 0) };
         world.nodes.insert(PodUid::from(node), fresh);
     }
+    // Nobody knows of an earlier group.
+    (world.service.pod, world.service.epoch) = (String::new(), 0);
     let mut member = world.member("m");
     world.now = Time::from_millis(5000);
     world.tell(&mut member, Fact::Tick);

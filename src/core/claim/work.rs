@@ -3,7 +3,7 @@
 
 use super::choose::{self, Found};
 use super::claimant::Claimant;
-use super::facts::{Command, Role, Standing, Wish};
+use super::facts::{Command, Listed, Role, Standing, Wish};
 use super::group::{GroupLease, HISTORY_LENGTH, Instance, Primary};
 use super::hold::{After, Hold, Stage};
 use super::kin::{self, Lot};
@@ -11,6 +11,10 @@ use super::rules::Rule;
 use super::running::{Failover, Fence, Kind, MOST_TRIED, Outcome, Past, Step};
 use crate::core::ids::{CallNo, PodUid, RunId};
 use crate::core::time::Time;
+
+fn is_empty(hold: &Hold, one: &Instance) -> bool {
+    hold.gates.standing(&one.uid).is_some_and(|standing| standing.empty)
+}
 
 impl Claimant {
     /// One look at the claim that is held.
@@ -58,6 +62,8 @@ impl Claimant {
                 return;
             }
             match choose::primary(&hold.gates, &self.nodes, self.remembered.as_ref()) {
+                // Somebody knows of a group that was there before: its data may only come.
+                Found::One(one) if self.heard > 0 && !waited && is_empty(hold, &one) => return,
                 Found::One(one) => one,
                 Found::Nobody => return,
                 Found::Diverged => {
@@ -230,7 +236,9 @@ impl Claimant {
             // It is back to what it was committed as only if nobody else can be a primary meanwhile.
             let others = hold.gates.open_ones().filter(|(other, _)| *other != uid);
             let alone = others.into_iter().all(|(_, standing)| standing.role != Role::Primary);
-            if !(alone && self.all_heard(hold)) {
+            let nowhere = |node: &Listed| node.address.is_empty();
+            let heard = |(uid, node)| nowhere(node) || hold.gates.standing(uid).is_some();
+            if !(alone && self.nodes.iter().all(heard)) {
                 return self.close(Outcome::Done, now, out);
             }
             let run_id = standing.run_id.clone();
