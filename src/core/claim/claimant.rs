@@ -204,7 +204,8 @@ impl Claimant {
         let view = match &self.view {
             View::Unknown => None,
             View::Missing { since } => Some(*since + self.claim_time()),
-            View::Is(sight) => sight.lease.holder.as_ref().map(|_| sight.expires_at(sight.lease.seconds)),
+            View::Is(sight) if sight.lease.holder.is_some() => Some(sight.expires_at(sight.lease.seconds)),
+            View::Is(_) => self.rests_until().filter(|_| !self.config.observe),
         };
         match &self.hold {
             Some(hold) => [

@@ -201,3 +201,30 @@ fn a_lone_primary_that_nobody_follows_is_not_taken_before_data_of_another_histor
         assert!(found, "{follows} {remembered} {first:?}: {:?}", world.log);
     }
 }
+
+#[test]
+fn data_that_diverged_are_looked_at_once_a_minute_and_taken_up_again() {
+    let mut world = World::new();
+    world.nodes.insert(PodUid::from("b"), foreign("b1"));
+    let mut member = world.member_without_lease();
+    assert_eq!(world.lease().holder, None);
+    let mut second = world.member("n");
+    for _ in 0..600 {
+        world.now = world.now + Duration::from_secs(1);
+        for member in [&mut member, &mut second] {
+            let shown = Fact::Seen(world.shown());
+            world.tell(member, shown);
+            world.tell(member, Fact::Tick);
+        }
+    }
+    let seen = world.log.iter().filter(|line| *line == "diverged").count();
+    assert!((10..=15).contains(&seen), "{seen} times in ten minutes");
+    // An operator has removed what one of them held.
+    let b = world.nodes.get_mut(&PodUid::from("b")).unwrap();
+    b.empty = true;
+    let shown = Fact::Seen(world.shown());
+    world.tell(&mut member, shown);
+    world.pass(&mut member, Duration::from_secs(61));
+    assert_eq!(world.lease().primary.as_ref().unwrap().instance, instance("a"), "{:?}", world.log);
+    assert!(world.told("b Follow"));
+}

@@ -68,7 +68,7 @@ impl Claimant {
                 Found::Nobody => return,
                 Found::Diverged => {
                     out.push(Wish::Diverged);
-                    return self.stand_down(out);
+                    return self.put_off(now, out);
                 }
             }
         } else {
@@ -108,13 +108,14 @@ impl Claimant {
             return self.promote(now, out);
         }
         if failover.tried.len() >= MOST_TRIED {
-            return self.stand_down(out);
+            return self.put_off(now, out);
         }
         let free = self.gathered.as_ref().filter(|(gathered, _)| {
             hold.lease.primary.as_ref().is_some_and(|primary| gathered.is_about(primary))
         });
         let fence = free.map_or(Fence::None, |(gathered, _)| gathered.fence);
         let lease = hold.recorded(now, |failover| {
+            failover.take_up();
             failover.step = Step::Chosen;
             failover.fence = fence;
             failover.tried.push(chosen.clone());
@@ -279,6 +280,18 @@ impl Claimant {
         for (other, run_id) in wrong.into_iter().take(room) {
             self.tell(&other, &run_id, Command::Follow(address.clone()), now, out);
         }
+    }
+
+    /// Nothing can be done for now. The claim is given back with what is recorded, and all leave it alone for a while, each
+    /// time for longer.
+    fn put_off(&mut self, now: Time, out: &mut Vec<Wish>) {
+        let Some(hold) = &self.hold else { return };
+        let mut lease = hold.lease.clone();
+        lease.holder = None;
+        if let Some(failover) = &mut lease.failover {
+            failover.put_off();
+        }
+        self.put(lease, After::Over, now, out);
     }
 
     fn close(&mut self, outcome: Outcome, now: Time, out: &mut Vec<Wish>) {
