@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::facts::{Listed, Role, Standing};
 use super::gates::Gates;
 use super::group::{GroupLease, Instance, Primary};
-use super::kin::is_recorded;
+use super::kin::{are_kin, is_recorded};
 use crate::core::ids::{PodUid, RunId};
 use crate::core::select::{self, Candidate};
 
@@ -149,7 +149,24 @@ pub(super) const fn may_hold_data(standing: &Standing) -> bool {
     !standing.empty || standing.busy
 }
 
-/// Without a Lease: the only primary; of several the one that was committed last as far as is remembered, or the one whose
+fn most_data<'g>(
+    all: &[(&'g PodUid, &'g Standing)],
+    data: bool,
+    nodes: &BTreeMap<PodUid, Listed>,
+    remembered: Option<&Primary>,
+) -> Option<(&'g PodUid, &'g Standing)> {
+    let fit = all
+        .iter()
+        .filter(|(_, standing)| !standing.busy && standing.priority != 0 && (!data || !standing.empty));
+    let best = fit.min_by_key(|(uid, standing)| {
+        let pod = nodes.get(*uid).map(|node| (node.pod.len(), node.pod.as_str()));
+        let known = of_history(standing, remembered);
+        (standing.empty, !known, Reverse(standing.offset), pod)
+    });
+    best.copied()
+}
+
+/// Without a Lease: the only primary, unless others hold data that it knows nothing of; of several the one that was committed last as far as is remembered, or the one whose
 /// history goes on from all others'; without any the one with most data.
 pub(super) fn primary(
     gates: &Gates,
@@ -161,7 +178,26 @@ pub(super) fn primary(
     let mut primaries =
         all.iter().filter(|(_, standing)| standing.role == Role::Primary && (!data || !standing.empty));
     let found = match (primaries.next(), primaries.next()) {
-        (Some(only), None) => Some(*only),
+        (Some(only), None) => {
+            let others = || all.iter().filter(|(uid, there)| *uid != only.0 && may_hold_data(there));
+            let address = nodes.get(only.0).map(|node| node.address.as_str());
+            let recorded = remembered.filter(|primary| !primary.replication_id.is_empty());
+            let led = recorded.is_some() && of_history(only.1, recorded)
+                || all.iter().any(
+                    |(_, there)| matches!(&there.role, Role::Replica { of } if Some(of.as_str()) == address),
+                )
+                || others().all(|(_, there)| are_kin(only.1, there));
+            // One that merely came up as a primary may hold anything.
+            if led {
+                Some(*only)
+            } else if others().any(|(_, there)| there.busy) {
+                None
+            } else if recorded.is_some() && others().any(|(_, there)| of_history(there, recorded)) {
+                most_data(&all, data, nodes, remembered)
+            } else {
+                return Found::Diverged;
+            }
+        }
         (Some(_), Some(_)) => {
             let several = || {
                 all.iter()
@@ -184,15 +220,7 @@ pub(super) fn primary(
                 None => return Found::Diverged,
             }
         }
-        (None, _) => all
-            .iter()
-            .filter(|(_, standing)| !standing.busy && standing.priority != 0 && (!data || !standing.empty))
-            .min_by_key(|(uid, standing)| {
-                let pod = nodes.get(*uid).map(|node| (node.pod.len(), node.pod.as_str()));
-                let known = of_history(standing, remembered);
-                (standing.empty, !known, Reverse(standing.offset), pod)
-            })
-            .copied(),
+        (None, _) => most_data(&all, data, nodes, remembered),
     };
     found.and_then(|(uid, standing)| instance(uid, standing, nodes)).map_or(Found::Nobody, Found::One)
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::facts::{Fact, Gathered, Listed, Shown, Wish, Written};
-use super::group::{GroupLease, Primary};
+use super::group::{GroupLease, Primary, Replicas};
 use super::hold::{After, Hold, Pending};
 use super::planned::Planned;
 use super::router::Router;
@@ -77,6 +77,8 @@ pub struct Claimant {
     pub(super) heard: u64,
     /// The commit with the highest epoch that was ever seen: what clients are answered with.
     pub(super) remembered: Option<Primary>,
+    /// Whose data a Lease that is there no more knew as the group's.
+    pub(super) recalled: Replicas,
     pub(super) hold: Option<Hold>,
     pub(super) router: Router,
     /// The read of the Service that comes before a missing Lease is made anew.
@@ -100,6 +102,7 @@ impl Claimant {
             ended: false,
             heard: 0,
             remembered: None,
+            recalled: Replicas::default(),
             hold: None,
             router: Router::default(),
             asking_service: None,
@@ -202,7 +205,8 @@ impl Claimant {
         let view = match &self.view {
             View::Unknown => None,
             View::Missing { since } => Some(*since + self.claim_time()),
-            View::Is(sight) => sight.lease.holder.as_ref().map(|_| sight.expires_at(sight.lease.seconds)),
+            View::Is(sight) if sight.lease.holder.is_some() => Some(sight.expires_at(sight.lease.seconds)),
+            View::Is(_) => self.rests_until().filter(|_| !self.config.observe),
         };
         match &self.hold {
             Some(hold) => [
@@ -286,7 +290,12 @@ impl Claimant {
     fn see(&mut self, shown: &Shown, now: Time, out: &mut Vec<Wish>) {
         match (shown, &mut self.view) {
             (None, View::Missing { .. }) => {}
-            (None, View::Unknown | View::Is(_)) => self.view = View::Missing { since: now },
+            (None, view @ (View::Unknown | View::Is(_))) => {
+                if let View::Is(sight) = view {
+                    self.recalled = sight.lease.replicas.clone();
+                }
+                *view = View::Missing { since: now };
+            }
             (Some((version, lease)), View::Is(sight)) => sight.see(version.clone(), lease.clone(), now),
             (Some((version, lease)), view @ (View::Unknown | View::Missing { .. })) => {
                 *view = View::Is(Box::new(Sight::new(version.clone(), lease.clone(), now)));

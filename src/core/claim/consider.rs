@@ -19,6 +19,9 @@ use crate::core::time::Time;
 /// Added to the highest epoch that anybody heard of when a Lease is made anew: more than could have been committed and
 /// forgotten meanwhile.
 const LEAP: u64 = 1000;
+/// Longest time for which a claim is put off that nothing could be done under, and the doublings that lead there.
+const LONGEST_REST: Duration = Duration::from_secs(60);
+const REST_DOUBLINGS: u32 = 8;
 /// How long an operator's word waits for its turn, behind a claim that stands: longer, and it would surprise.
 const WORD_LASTS: Duration = Duration::from_secs(10);
 
@@ -43,6 +46,9 @@ impl Claimant {
                 let repair = |left: &Failover| left.kind == Kind::Repair;
                 let kind = match (&lease.holder, &lease.failover) {
                     (Some(_), _) if !sight.expired(lease.seconds, now) => return,
+                    (None, Some(_)) if !self.spoken(now) && self.rests_until().is_some_and(|at| now < at) => {
+                        return;
+                    }
                     // A repair leaves nothing behind that would have to be gone on with.
                     (_, Some(left)) if repair(left) && self.may_fail_over(&lease, now) => {
                         let lease = GroupLease { failover: None, ..lease };
@@ -69,6 +75,15 @@ impl Claimant {
         self.word.as_ref().is_some_and(|word| now < word.at + WORD_LASTS)
     }
 
+    /// When that which was put off is looked at again: it is for everybody the same.
+    pub(super) fn rests_until(&self) -> Option<Time> {
+        let View::Is(sight) = &self.view else { return None };
+        let left = sight.lease.failover.as_ref().filter(|_| sight.lease.holder.is_none())?;
+        let doublings = u32::try_from(left.rested()).unwrap_or(u32::MAX).checked_sub(1)?;
+        let pause = self.config.again_after * (1 << doublings.min(REST_DOUBLINGS));
+        Some(sight.changed_at + pause.min(LONGEST_REST))
+    }
+
     /// When a failover may be tried again after one that was undone. An operator's word doesn't wait for it.
     pub(super) fn again_at(&self) -> Option<Time> {
         let View::Is(sight) = &self.view else { return None };
@@ -82,6 +97,7 @@ impl Claimant {
             return;
         }
         let mut lease = GroupLease::new(self.config.group.clone());
+        lease.replicas = self.recalled.clone();
         if !self.config.rules.hold(Rule::Missing) {
             lease.primary = self.remembered.clone();
         }

@@ -15,7 +15,8 @@ pub type Shown = Option<(Version, GroupLease)>;
 pub struct Listed {
     /// The Pod's name.
     pub pod: String,
-    /// Where it answers: `host:port`.
+    /// Where it answers: `host:port`. Empty as long as its Pod has no address: it runs nowhere, but what it will hold is not
+    /// known.
     pub address: String,
     /// This member holds it down: no step waits for it.
     pub down: bool,

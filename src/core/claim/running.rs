@@ -145,7 +145,22 @@ fn parse_times(fields: &mut Fields) -> Result<BTreeMap<String, u64>, Error> {
     map.into_iter().map(number).collect()
 }
 
+/// How often it was put off: nobody could do anything.
+const RESTED: &str = "rested";
+
 impl Failover {
+    pub(crate) fn rested(&self) -> u64 {
+        self.rest.get(RESTED).and_then(Value::as_u64).unwrap_or(0)
+    }
+
+    pub(super) fn put_off(&mut self) {
+        self.rest.insert(RESTED.to_owned(), json!(self.rested().saturating_add(1)));
+    }
+
+    pub(super) fn take_up(&mut self) {
+        self.rest.remove(RESTED);
+    }
+
     pub(super) fn parse(mut fields: Fields) -> Result<Self, Error> {
         let instance =
             |at: Option<(String, Value)>| at.map(|(place, value)| Instance::parse(&place, value)).transpose();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::tests_world::{World, config, instance, standing};
-use super::{Claimant, Fact, Role, Standing};
+use super::{Claimant, Fact, Listed, Role, Standing};
 use crate::core::ids::PodUid;
 use crate::core::time::Time;
 
@@ -149,4 +149,82 @@ fn a_primary_that_began_with_nothing_replaces_nobodys_data() {
     world.tell(&mut member, Fact::Wrong(true));
     world.pass(&mut member, Duration::from_secs(2));
     assert!(!world.told("c Follow") && world.told("c is foreign"), "{pod}: {:?}", world.log);
+}
+
+#[test]
+fn a_pod_without_an_address_is_waited_for_at_a_start_without_a_lease() {
+    let mut world = World::new();
+    world.lease = None;
+    (world.service.pod, world.service.epoch) = (String::new(), 0);
+    world.nodes.retain(|uid, _| uid.as_str() == "a");
+    let mut a = standing("a1", Some(NOWHERE), 0);
+    (a.empty, a.replication_id) = (true, "x".to_owned());
+    world.nodes.insert(PodUid::from("a"), a);
+    let Fact::Nodes(mut listed) = world.listed() else { panic!("these are nodes") };
+    let nowhere = Listed { pod: "b".to_owned(), address: String::new(), down: true, leaving: false };
+    listed.insert(PodUid::from("b"), nowhere);
+    let mut member = Claimant::new(config("m"));
+    world.tell(&mut member, Fact::Nodes(listed));
+    world.tell(&mut member, Fact::Seen(None));
+    world.pass(&mut member, Duration::from_secs(20));
+    assert!(member.claimed().is_some() && !world.told("a Promote"), "{:?}", world.log);
+    // It comes, and has data.
+    world.nodes.insert(PodUid::from("b"), standing("b1", Some(NOWHERE), 9));
+    let listed = world.listed();
+    world.tell(&mut member, listed);
+    world.pass(&mut member, Duration::from_secs(1));
+    assert_eq!(world.lease().primary.as_ref().unwrap().instance, instance("b"));
+}
+
+#[test]
+fn a_lone_primary_that_nobody_follows_is_not_taken_before_data_of_another_history() {
+    // It came up by itself, with an old file; b and c hold what the group held.
+    for (follows, remembered) in [(false, false), (false, true), (true, false)] {
+        let mut world = World::new();
+        world.nodes.insert(PodUid::from("a"), foreign("a2"));
+        for node in ["b", "c"] {
+            let at = if follows && node == "c" { "a:6379" } else { NOWHERE };
+            world.nodes.insert(PodUid::from(node), standing(&format!("{node}1"), Some(at), 9));
+        }
+        let mut member = if remembered { world.member("m") } else { Claimant::new(config("m")) };
+        world.lease = None;
+        let listed = world.listed();
+        world.tell(&mut member, listed);
+        world.tell(&mut member, Fact::Seen(None));
+        world.pass(&mut member, Duration::from_secs(6));
+        let first = world.log.iter().find(|line| line.ends_with("diverged") || line.starts_with("switched"));
+        let found = match (follows, remembered) {
+            (true, _) => world.told("switched a 1007"),
+            (_, true) => world.told("switched b 1007"),
+            (false, false) => world.told("diverged") && world.lease().primary.is_none(),
+        };
+        assert!(found, "{follows} {remembered} {first:?}: {:?}", world.log);
+    }
+}
+
+#[test]
+fn data_that_diverged_are_looked_at_once_a_minute_and_taken_up_again() {
+    let mut world = World::new();
+    world.nodes.insert(PodUid::from("b"), foreign("b1"));
+    let mut member = world.member_without_lease();
+    assert_eq!(world.lease().holder, None);
+    let mut second = world.member("n");
+    for _ in 0..600 {
+        world.now = world.now + Duration::from_secs(1);
+        for member in [&mut member, &mut second] {
+            let shown = Fact::Seen(world.shown());
+            world.tell(member, shown);
+            world.tell(member, Fact::Tick);
+        }
+    }
+    let seen = world.log.iter().filter(|line| *line == "diverged").count();
+    assert!((10..=15).contains(&seen), "{seen} times in ten minutes");
+    // An operator has removed what one of them held.
+    let b = world.nodes.get_mut(&PodUid::from("b")).unwrap();
+    b.empty = true;
+    let shown = Fact::Seen(world.shown());
+    world.tell(&mut member, shown);
+    world.pass(&mut member, Duration::from_secs(61));
+    assert_eq!(world.lease().primary.as_ref().unwrap().instance, instance("a"), "{:?}", world.log);
+    assert!(world.told("b Follow"));
 }

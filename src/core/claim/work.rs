@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::choose::{self, Found};
 use super::claimant::Claimant;
-use super::facts::{Command, Role, Standing, Wish};
+use super::facts::{Command, Listed, Role, Standing, Wish};
 use super::group::{GroupLease, HISTORY_LENGTH, Instance, Primary};
 use super::hold::{After, Hold, Stage};
 use super::kin::{self, Lot};
@@ -20,6 +20,10 @@ const STALE: Duration = Duration::from_millis(500);
 const UNWILLING: Duration = Duration::from_secs(1);
 /// Time between two questions to nodes with whose answers nothing can be done.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
+
+fn is_empty(hold: &Hold, one: &Instance) -> bool {
+    hold.gates.standing(&one.uid).is_some_and(|standing| standing.empty)
+}
 
 impl Claimant {
     /// One look at the claim that is held.
@@ -90,12 +94,17 @@ impl Claimant {
         let Some(hold) = &self.hold else { return };
         let Some(failover) = hold.failover() else { return };
         let chosen = if hold.kind == Kind::Missing {
+            let waited = now >= hold.claimed_at + self.config.cold_start_wait;
             match choose::primary(&hold.gates, &self.nodes, self.remembered.as_ref()) {
+                // Somebody knows of a group that was there before: its data may only come.
+                Found::One(one) if self.heard > 0 && !waited && is_empty(hold, &one) => {
+                    return self.wait(now, out);
+                }
                 Found::One(one) => one,
                 Found::Nobody => return self.wait(now, out),
                 Found::Diverged => {
                     out.push(Wish::Diverged);
-                    return self.stand_down(out);
+                    return self.put_off(now, out);
                 }
             }
         } else {
@@ -140,7 +149,7 @@ impl Claimant {
         let rises = |one: &&Instance| !one.same(&chosen) && !self.is_gone(hold, one, now);
         let mut tried: Vec<Instance> = failover.tried.iter().filter(rises).cloned().collect();
         if tried.len() >= MOST_TRIED {
-            return self.stand_down(out);
+            return self.put_off(now, out);
         }
         tried.push(chosen.clone());
         let free = self.gathered.as_ref().filter(|(gathered, _)| {
@@ -148,6 +157,7 @@ impl Claimant {
         });
         let fence = free.map_or(Fence::None, |(gathered, _)| gathered.fence);
         let lease = hold.recorded(now, |failover| {
+            failover.take_up();
             failover.step = Step::Chosen;
             failover.fence = fence;
             failover.tried = tried;
@@ -311,7 +321,9 @@ impl Claimant {
             // It is back to what it was committed as only if nobody else can be a primary meanwhile.
             let others = hold.gates.open_ones().filter(|(other, _)| *other != uid);
             let alone = others.into_iter().all(|(_, standing)| standing.role != Role::Primary);
-            if !(alone && self.all_heard(hold)) {
+            let nowhere = |node: &Listed| node.address.is_empty();
+            let heard = |(uid, node)| nowhere(node) || hold.gates.standing(uid).is_some();
+            if !(alone && self.nodes.iter().all(heard)) {
                 return self.close(Outcome::Done, now, out);
             }
             let run_id = standing.run_id.clone();
@@ -356,6 +368,18 @@ impl Claimant {
             self.tell(&other, &run_id, Command::Follow(address.clone()), now, out);
         }
         self.wait(now, out);
+    }
+
+    /// Nothing can be done for now. The claim is given back with what is recorded, and all leave it alone for a while, each
+    /// time for longer.
+    fn put_off(&mut self, now: Time, out: &mut Vec<Wish>) {
+        let Some(hold) = &self.hold else { return };
+        let mut lease = hold.lease.clone();
+        lease.holder = None;
+        if let Some(failover) = &mut lease.failover {
+            failover.put_off();
+        }
+        self.put(lease, After::Over, now, out);
     }
 
     fn close(&mut self, outcome: Outcome, now: Time, out: &mut Vec<Wish>) {

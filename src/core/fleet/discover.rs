@@ -166,6 +166,7 @@ impl Engine {
                 ward.scope = Scope::of(desk.group, desk.config, desk.objects);
             }
             ward.pods = places(&ward.scope, desk.objects.pods.values());
+            ward.coming = coming(&ward.scope, desk.objects.pods.values());
             desk.cx.shared.touched.insert(desk.group.id);
             if services {
                 ward.service_shown(desk);
@@ -181,7 +182,9 @@ impl Engine {
 impl Ward {
     /// Whether a Pod is, or was, one of the group's.
     fn concerns(&self, name: &str, pod: Option<&Pod>) -> bool {
-        self.pods.values().any(|place| place.pod == name) || pod.is_some_and(|pod| self.scope.holds(pod))
+        self.pods.values().any(|place| place.pod == name)
+            || self.coming.values().any(|pod| pod == name)
+            || pod.is_some_and(|pod| self.scope.matches(pod))
     }
 }
 
@@ -200,6 +203,13 @@ fn places<'a>(scope: &Scope, pods: impl Iterator<Item = &'a Pod>) -> BTreeMap<Po
         places.insert(pod.uid.clone(), Place { pod: pod.name.clone(), address });
     }
     places
+}
+
+/// The names of the group's Pods that have no address yet: what they hold nobody can know.
+fn coming<'a>(scope: &Scope, pods: impl Iterator<Item = &'a Pod>) -> BTreeMap<PodUid, String> {
+    let waits = |pod: &&Pod| pod.ips.is_empty() && !pod.deleting && scope.matches(pod);
+    let pods = pods.filter(waits).take(crate::core::claim::MOST_REPLICAS);
+    pods.map(|pod| (pod.uid.clone(), pod.name.clone())).collect()
 }
 
 /// What was said of an object's mistakes, so that each is said once.

@@ -68,7 +68,10 @@ impl Ward {
                 ("LeaseMade", "There was no Lease of the group: its primary is sought".to_owned())
             }
         };
-        self.write(failover.kind == Kind::Failover && !asked, reason, &note, desk);
+        // What was put off is looked at again and again, and told of once.
+        if failover.rested() == 0 {
+            self.write(failover.kind == Kind::Failover && !asked, reason, &note, desk);
+        }
         let (group, cx) = (&*desk.group, &mut *desk.cx);
         if failover.kind == Kind::Failover {
             cx.event(Level::Warning, "+try-failover", group, &Which::Primary, "");
@@ -118,6 +121,9 @@ impl Ward {
     fn ended(&self, before: &Progress, lease: &GroupLease, desk: &mut Desk<'_, '_>) {
         let took = desk.cx.now.since(before.phase_at);
         let reason = if before.asked { FailoverReason::Manual } else { FailoverReason::Down };
+        if lease.holder.is_none() && lease.failover.as_ref().is_some_and(|left| left.rested() > 1) {
+            return;
+        }
         if lease.holder.is_some() || lease.failover.is_some() {
             let text = "The claim was left before its end; whoever claims next goes on";
             desk.cx.log(Level::Notice, Some(desk.group), text.to_owned());

@@ -61,12 +61,17 @@ impl Scope {
         Self { selector: selector.filter(|selector| !selector.is_empty()), port, routes }
     }
 
-    /// Whether a Pod belongs to the group. One that is over never runs again, and one without an address is nowhere.
+    /// Whether a Pod belongs to the group, and is somewhere.
     pub(crate) fn holds(&self, pod: &Pod) -> bool {
+        self.matches(pod) && !pod.ips.is_empty()
+    }
+
+    /// Whether a Pod belongs to the group, or will when it has an address. One that is over never runs again.
+    pub(crate) fn matches(&self, pod: &Pod) -> bool {
         let matches = |selector: &BTreeMap<String, String>| {
             selector.iter().all(|(key, value)| pod.labels.get(key) == Some(value))
         };
-        self.selector.as_ref().is_some_and(matches) && !pod.over && !pod.ips.is_empty()
+        self.selector.as_ref().is_some_and(matches) && !pod.over
     }
 
     /// Where the data node in a Pod answers.

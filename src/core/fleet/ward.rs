@@ -67,7 +67,9 @@ pub(crate) struct Ward {
     pub(crate) scope: Scope,
     /// The Pods that belong to the group now.
     pub(crate) pods: BTreeMap<PodUid, Place>,
-    /// The same as the claim was told.
+    /// Those that have no address yet.
+    pub(super) coming: BTreeMap<PodUid, String>,
+    /// All, as the claim was told.
     listed: BTreeMap<PodUid, Listed>,
     pub(super) gathered: Option<Gathered>,
     pub(super) wrong: Wrong,
@@ -113,6 +115,7 @@ impl Ward {
             lease: name::group_lease(&config.name, name.as_str()),
             scope: Scope::default(),
             pods: BTreeMap::new(),
+            coming: BTreeMap::new(),
             listed: BTreeMap::new(),
             gathered: None,
             wrong: Wrong::default(),
@@ -313,8 +316,17 @@ impl Ward {
             let leaving = departure::is_leaving(&place.pod, desk.objects);
             Listed { pod: place.pod.clone(), address, down, leaving }
         };
-        let listed: BTreeMap<PodUid, Listed> =
+        let mut listed: BTreeMap<PodUid, Listed> =
             self.pods.iter().map(|(uid, place)| (uid.clone(), listed(uid, place))).collect();
+        if !listed.is_empty() {
+            let nowhere = |pod: &String| Listed {
+                pod: pod.clone(),
+                address: String::new(),
+                down: true,
+                leaving: false,
+            };
+            listed.extend(self.coming.iter().map(|(uid, pod)| (uid.clone(), nowhere(pod))));
+        }
         if listed != self.listed {
             self.listed = listed.clone();
             self.tell(Fact::Nodes(listed), desk);

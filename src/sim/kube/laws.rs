@@ -139,11 +139,31 @@ impl World {
 
     /// A full copy is about to replace what a node holds.
     pub(super) fn observe_copy(&mut self, pod: usize, message: &ReplMsg) {
-        let ReplMsg::FullData { data, .. } = message else { return };
+        let ReplMsg::FullData { data, history, .. } = message else { return };
         let held = self.pods[pod].redis.as_ref().map_or(0, |redis| redis.data().len());
         if data.is_empty() && held > 0 {
             let what = format!("redis-{pod} loses {held} writes");
             self.laws.break_law("no data are overwritten by nothing", what);
         }
+        let akin = self.pods[pod].redis.as_ref().is_some_and(|redis| redis.is_of(history))
+            || self.pods.iter().filter_map(|other| other.redis.as_ref()).any(|other| {
+                let mine = self.pods[pod].redis.as_ref().map(|redis| redis.durable().history);
+                other.is_of(history) && mine.is_some_and(|mine| other.is_of(&mine))
+            });
+        if held > 0 && !akin && !self.is_recorded(pod) {
+            let what = format!("redis-{pod} loses {held} writes to {history}");
+            self.laws
+                .break_law("data of another history are overwritten only where they are the group's", what);
+        }
+    }
+
+    /// Whether the Lease names a Pod as one that held the group's data. Without a commit there is nothing to judge by.
+    fn is_recorded(&self, pod: usize) -> bool {
+        let Some(lease) = self.lease() else { return true };
+        let Some(primary) = &lease.primary else { return true };
+        let (name, uid) = (&self.pods[pod].name, format!("uid-{}", self.pods[pod].uid));
+        primary.instance.pod == *name
+            || lease.replicas.names.contains(name)
+            || lease.replicas.allowed.iter().any(|known| known.as_str() == uid)
     }
 }

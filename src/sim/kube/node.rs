@@ -142,6 +142,23 @@ impl World {
         self.start_container(at, empty);
     }
 
+    #[cfg(test)]
+    /// The Pod is there again, but no node has room for it yet.
+    pub(super) fn announce_pod(&mut self, at: usize) {
+        let pod = &mut self.pods[at];
+        pod.ip.clear();
+        pod.uid += 100;
+        self.note(|| format!("redis-{at} waits for a node"));
+        self.report(at);
+    }
+
+    #[cfg(test)]
+    /// A Pod that was announced gets its address, and starts.
+    pub(super) fn place_pod(&mut self, at: usize, empty: bool) {
+        self.pods[at].ip = self.new_ip();
+        self.start_container(at, empty);
+    }
+
     pub(super) fn delete_pod(&mut self, at: usize) {
         self.end_process(at, true);
         let name = self.pods[at].name.clone();

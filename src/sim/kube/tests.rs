@@ -433,3 +433,64 @@ fn drawn_faults_break_no_law() {
         }
     }
 }
+
+#[test]
+fn pods_that_come_one_by_one_keep_their_data() {
+    for announced in [false, true] {
+        let mut world = world(7, QUICK);
+        world.settle();
+        for at in 0..3 {
+            world.delete_pod(at);
+        }
+        let seen = world.api.delete_lease("v-group-g");
+        world.show(&seen);
+        world.run_for(Duration::from_secs(6));
+        world.recreate_pod(0, true);
+        for at in 1..3 {
+            if announced {
+                world.announce_pod(at);
+            }
+        }
+        world.run_for(Duration::from_secs(8));
+        for at in 1..3 {
+            if announced {
+                world.place_pod(at, false);
+            } else {
+                world.recreate_pod(at, false);
+            }
+        }
+        world.run_for(Duration::from_secs(10));
+        world.write(0, 77);
+        world.wait_for("a primary with data", 100, |world| (1..3).any(|at| world.agree_on(at)));
+        let held = |at: usize| world.pods[at].redis.as_ref().map_or(0, |redis| redis.data().len());
+        assert_eq!([held(0), held(1), held(2)], [3, 3, 3]);
+    }
+}
+
+#[test]
+fn another_database_under_the_same_labels_keeps_its_data() {
+    let mut world = world(8, QUICK);
+    world.settle();
+    let before = world.lease().unwrap().epoch();
+    let stranger = world.add_pod(None);
+    for id in 1000..1005 {
+        assert!(world.write(stranger, id));
+    }
+    let untouched = |world: &World| {
+        let redis = world.pods[stranger].redis.as_ref().unwrap();
+        redis.is_primary() && redis.data() == [1000, 1001, 1002, 1003, 1004]
+    };
+    let told = |world: &World| world.api.events.iter().any(|event| event.starts_with("DataDiverged"));
+    world.wait_for("it is told of", 60, told);
+    world.kill_container(0);
+    world.run_for(Duration::from_secs(30));
+    world.start_container(0, false);
+    world.wait_for("the old primary follows", 60, |world| {
+        let leads = |at: &usize| world.pods[*at].redis.as_ref().is_some_and(|redis| redis.is_primary());
+        let rests = world.lease().is_some_and(|lease| lease.epoch() > before && lease.failover.is_none());
+        rests && (0..3).filter(leads).count() == 1
+    });
+    world.run_for(Duration::from_secs(30));
+    world.hold();
+    assert!(untouched(&world));
+}

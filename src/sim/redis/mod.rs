@@ -242,6 +242,11 @@ impl FakeRedis {
         }
     }
 
+    /// Whether what it holds is of that history, or that of its past.
+    pub(crate) fn is_of(&self, history: &str) -> bool {
+        self.history == history || self.old_history.as_ref().is_some_and(|(old, _)| old == history)
+    }
+
     /// What a process killed at this moment leaves.
     pub(crate) fn durable(&self) -> Durable {
         Durable {
