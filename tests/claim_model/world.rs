@@ -142,8 +142,13 @@ impl World {
         if version != self.shown().as_ref().map(|(version, _)| version) {
             return Written::Conflict;
         }
+        // How far the primary is may be written again; another run or epoch is a commit.
         let before = self.lease.as_ref().and_then(|lease| lease.primary.clone());
-        if let Some(primary) = lease.primary.clone().filter(|primary| before.as_ref() != Some(primary)) {
+        let again = |primary: &Primary| {
+            let one = |known: &Primary| known.epoch == primary.epoch && known.instance == primary.instance;
+            before.as_ref().is_some_and(one)
+        };
+        if let Some(primary) = lease.primary.clone().filter(|primary| !again(primary)) {
             self.committed(&primary);
         }
         self.undone |= lease.history.last().is_some_and(|past| past.outcome == Outcome::Undone);

@@ -1,13 +1,13 @@
 //! Step 3: who is to be primary, of those that answered behind a barrier.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::{Listed, Role, Standing};
 use super::gates::Gates;
 use super::group::{GroupLease, Instance, Primary};
 use super::kin::{are_kin, is_recorded};
-use crate::core::ids::PodUid;
+use crate::core::ids::{PodUid, RunId};
 use crate::core::select::{self, Candidate};
 
 /// What came of looking for a primary where no Lease says who it was.
@@ -38,18 +38,22 @@ fn of_history(standing: &Standing, primary: Option<&Primary>) -> bool {
     recorded.is_empty() || standing.replication_id == *recorded || standing.earlier_id == *recorded
 }
 
-/// By Sentinel's rules, from the answers behind barriers; never the one that is replaced, never one that loads, is in a full
+/// By Sentinel's rules, from the answers behind barriers; never the one that is replaced unless it yielded already, none of
+/// the unwilling, never one that loads, is in a full
 /// sync or is of another history, and one without data only if nobody has any.
 pub(super) fn successor(
     gates: &Gates,
     nodes: &BTreeMap<PodUid, Listed>,
     lease: &GroupLease,
     from: Option<&Instance>,
+    unwilling: &BTreeSet<RunId>,
 ) -> Option<Instance> {
     let data = gates.open_ones().any(|(_, standing)| !standing.empty);
     let candidates: Vec<Candidate> = gates
         .open_ones()
-        .filter(|(uid, standing)| !from.is_some_and(|from| from.is(uid, &standing.run_id)))
+        .filter(|(uid, standing)| {
+            standing.role != Role::Primary || !from.is_some_and(|from| from.is(uid, &standing.run_id))
+        })
         .map(|(uid, standing)| Candidate {
             name: uid.to_string(),
             run_id: standing.run_id.to_string(),
@@ -61,6 +65,7 @@ pub(super) fn successor(
             unfit: standing.busy
                 || (data && standing.empty)
                 || !of_history(standing, lease.primary.as_ref())
+                || unwilling.contains(&standing.run_id)
                 || !nodes.contains_key(uid),
         })
         .collect();

@@ -212,6 +212,7 @@ impl Claimant {
                 Some(hold.renews_at()),
                 Some(hold.acts_until()),
                 hold.gates.next_deadline(),
+                hold.look_again,
                 hold.planned.as_ref().and_then(Planned::last_moment),
             ]
             .into_iter()

@@ -1,7 +1,7 @@
 //! When to claim, and how a claim begins: on the opinions of step 0 or an operator's word, to repair, to go on with what was
 //! left, or because there is no Lease.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::claimant::{Claimant, View};
@@ -154,6 +154,9 @@ impl Claimant {
             forced,
             planned,
             sent_away: None,
+            told_at: None,
+            unwilling: BTreeSet::new(),
+            look_again: None,
         });
         if kind == Kind::Repair && !self.config.rules.hold(Rule::Repair) {
             if let Some(hold) = &mut self.hold {

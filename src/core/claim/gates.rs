@@ -30,6 +30,8 @@ enum Gate {
     Open {
         connection: CallNo,
         standing: Standing,
+        /// When it answered that.
+        heard: Time,
         told: Option<CallNo>,
         /// What it was told last, and when.
         last: Option<(Command, Time)>,
@@ -78,13 +80,13 @@ impl Gates {
         let Some(gate) = self.0.get_mut(node) else { return false };
         match (&mut *gate, answer) {
             (Gate::Opening { call: opening }, Some(standing)) if *opening == call => {
-                *gate = Gate::Open { connection: call, standing, told: None, last: None };
+                *gate = Gate::Open { connection: call, standing, heard: now, told: None, last: None };
             }
             (Gate::Opening { call: opening }, None) if *opening == call => *gate = Gate::Shut { at: now },
-            (Gate::Open { standing, told, .. }, Some(new)) if *told == Some(call) => {
+            (Gate::Open { standing, heard, told, .. }, Some(new)) if *told == Some(call) => {
                 // Another process answers: nothing that the first one said holds, and nothing was cut there.
                 if new.run_id == standing.run_id {
-                    (*standing, *told) = (new, None);
+                    (*standing, *heard, *told) = (new, now, None);
                 } else {
                     *gate = Gate::Shut { at: now };
                 }
@@ -108,6 +110,22 @@ impl Gates {
     /// All that stand.
     pub(super) fn open_ones(&self) -> impl Iterator<Item = (&PodUid, &Standing)> {
         self.0.keys().filter_map(|uid| Some((uid, self.standing(uid)?)))
+    }
+
+    /// Those whose last answer is that old, and which run of each gave it.
+    pub(super) fn stale(&self, age: Duration, now: Time) -> Vec<(PodUid, RunId)> {
+        let old = |(uid, gate): (&PodUid, &Gate)| match gate {
+            Gate::Open { standing, heard, told: None, .. } if now >= *heard + age => {
+                Some((uid.clone(), standing.run_id.clone()))
+            }
+            Gate::Open { .. } | Gate::Opening { .. } | Gate::Shut { .. } => None,
+        };
+        self.0.iter().filter_map(old).collect()
+    }
+
+    /// Whether it stands, but for an answer that is on its way over it.
+    pub(super) fn is_told(&self, node: &PodUid) -> bool {
+        matches!(self.0.get(node), Some(Gate::Open { told: Some(_), .. }))
     }
 
     /// Whether an answer is on its way.

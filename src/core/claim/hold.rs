@@ -1,11 +1,13 @@
 //! One claim, from the attempt to its end.
 
+use std::collections::BTreeSet;
+
 use super::gates::Gates;
 use super::group::{GroupLease, Instance};
 use super::planned::Planned;
 use super::running::{Failover, Kind};
 use super::sight::acts_until;
-use crate::core::ids::{CallNo, ClaimId, Version};
+use crate::core::ids::{CallNo, ClaimId, RunId, Version};
 use crate::core::time::Time;
 
 /// What the claimant is at, between two writes of the Lease.
@@ -68,6 +70,12 @@ pub(super) struct Hold {
     pub(super) planned: Option<Planned>,
     /// The old primary of a planned switchover, whose clients are still there.
     pub(super) sent_away: Option<Instance>,
+    /// The candidate that is told to be primary, and since when.
+    pub(super) told_at: Option<(Instance, Time)>,
+    /// Runs that were told to be primary and stayed what they were.
+    pub(super) unwilling: BTreeSet<RunId>,
+    /// When to look again without news.
+    pub(super) look_again: Option<Time>,
 }
 
 impl Hold {

@@ -30,6 +30,8 @@ mod tests_data;
 #[cfg(test)]
 mod tests_group;
 #[cfg(test)]
+mod tests_waiting;
+#[cfg(test)]
 mod tests_world;
 mod work;
 

@@ -7,6 +7,9 @@ use std::time::Duration;
 use crate::core::ids::Version;
 use crate::core::time::Time;
 
+/// Versions that are known to have been replaced: a read takes less time than so many writes.
+const MOST_EARLIER: usize = 4;
+
 /// A Lease as it was seen, and since when it looks like that.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Sight<L> {
@@ -16,19 +19,28 @@ pub struct Sight<L> {
     pub lease: L,
     /// When this reader first saw that version.
     pub changed_at: Time,
+    /// Versions that it replaced, the last ones.
+    earlier: Vec<Version>,
 }
 
 impl<L> Sight<L> {
     /// What is seen for the first time.
     #[must_use]
     pub const fn new(version: Version, lease: L, now: Time) -> Self {
-        Self { version, lease, changed_at: now }
+        Self { version, lease, changed_at: now, earlier: Vec::new() }
     }
 
-    /// Sees it again. The same version is no change, however often it is shown; a change makes it young again.
+    /// Sees it again. The same version is no change, however often it is shown; a change makes it young again. The answer to
+    /// a read may be older than what a watch, or a write of one's own, showed since.
     pub fn see(&mut self, version: Version, lease: L, now: Time) {
-        if version != self.version {
-            *self = Self::new(version, lease, now);
+        if version == self.version || self.earlier.contains(&version) {
+            return;
+        }
+        let before = std::mem::replace(self, Self::new(version, lease, now));
+        self.earlier = before.earlier;
+        self.earlier.push(before.version);
+        if self.earlier.len() > MOST_EARLIER {
+            self.earlier.remove(0);
         }
     }
 
@@ -66,6 +78,20 @@ mod tests {
         sight.see(second, 'b', Time::from_millis(5000));
         assert!(!sight.expired(5, Time::from_millis(9999)));
         assert_eq!(sight.lease, 'b');
+    }
+
+    #[test]
+    fn what_was_replaced_is_not_seen_again() {
+        let versions = ["1", "2", "3", "4", "5", "6"].map(Version::from);
+        let mut sight = Sight::new(versions[0].clone(), 0, Time::ZERO);
+        for (at, version) in (1..).zip(&versions[1..]) {
+            sight.see(version.clone(), at, Time::from_millis(10));
+            for (back, earlier) in versions[..at].iter().enumerate().rev().take(MOST_EARLIER) {
+                sight.see(earlier.clone(), back, Time::from_millis(20));
+                assert_eq!((sight.lease, sight.changed_at), (at, Time::from_millis(10)));
+            }
+        }
+        assert_eq!(sight.earlier.len(), MOST_EARLIER);
     }
 
     #[test]

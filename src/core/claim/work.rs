@@ -1,6 +1,8 @@
 //! What is done under a claim: steps 2 to 9. Each look at the whole either waits for answers, wishes for something, or
 //! writes down how far things are; so it may be called at any time, and a claim that was left goes on the same way.
 
+use std::time::Duration;
+
 use super::choose::{self, Found};
 use super::claimant::Claimant;
 use super::facts::{Command, Listed, Role, Standing, Wish};
@@ -11,6 +13,13 @@ use super::rules::Rule;
 use super::running::{Failover, Fence, Kind, MOST_TRIED, Outcome, Past, Step};
 use crate::core::ids::{CallNo, PodUid, RunId};
 use crate::core::time::Time;
+
+/// What was answered longer ago than this is asked for again before anything is decided on it.
+const STALE: Duration = Duration::from_millis(500);
+/// How long a candidate may stay a replica that was told to be primary, before another one is.
+const UNWILLING: Duration = Duration::from_secs(1);
+/// Time between two questions to nodes with whose answers nothing can be done.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 fn is_empty(hold: &Hold, one: &Instance) -> bool {
     hold.gates.standing(&one.uid).is_some_and(|standing| standing.empty)
@@ -27,6 +36,7 @@ impl Claimant {
         };
         if let Some(hold) = &mut self.hold {
             hold.gates.open(nodes, cut, now, &mut call, out);
+            hold.look_again = None;
         }
         self.calls = calls;
         match self.hold.as_ref().map(|hold| hold.stage) {
@@ -51,39 +61,65 @@ impl Claimant {
         self.nodes.keys().all(|uid| hold.gates.standing(uid).is_some())
     }
 
+    /// Whether a choice can be made from what was answered. Without a Lease all listed ones are waited for.
+    fn answered(&self, now: Time) -> bool {
+        let Some(hold) = &self.hold else { return false };
+        let early = now < hold.claimed_at + self.config.cold_start_wait;
+        if hold.kind == Kind::Missing && early { self.all_heard(hold) } else { self.settled(hold, now) }
+    }
+
+    /// Asks those that answered that long ago. Whether there were any.
+    fn ask(&mut self, age: Duration, now: Time, out: &mut Vec<Wish>) -> bool {
+        let stale = self.hold.as_ref().map(|hold| hold.gates.stale(age, now)).unwrap_or_default();
+        for (node, run_id) in &stale {
+            self.tell(node, run_id, Command::Ask, now, out);
+        }
+        !stale.is_empty()
+    }
+
+    /// With what was answered nothing can be done: it is asked for again, until something can.
+    fn wait(&mut self, now: Time, out: &mut Vec<Wish>) {
+        self.ask(ASK_AGAIN, now, out);
+        if let Some(hold) = &mut self.hold {
+            hold.look_again = Some(now + ASK_AGAIN);
+        }
+    }
+
     // === Steps 2 and 3 ===
 
     pub(super) fn look(&mut self, now: Time, out: &mut Vec<Wish>) {
+        if !self.answered(now) || self.ask(STALE, now, out) {
+            return;
+        }
         let Some(hold) = &self.hold else { return };
         let Some(failover) = hold.failover() else { return };
         let chosen = if hold.kind == Kind::Missing {
             let waited = now >= hold.claimed_at + self.config.cold_start_wait;
-            if !(self.all_heard(hold) || waited && self.settled(hold, now)) {
-                return;
-            }
             match choose::primary(&hold.gates, &self.nodes, self.remembered.as_ref()) {
                 // Somebody knows of a group that was there before: its data may only come.
-                Found::One(one) if self.heard > 0 && !waited && is_empty(hold, &one) => return,
+                Found::One(one) if self.heard > 0 && !waited && is_empty(hold, &one) => {
+                    return self.wait(now, out);
+                }
                 Found::One(one) => one,
-                Found::Nobody => return,
+                Found::Nobody => return self.wait(now, out),
                 Found::Diverged => {
                     out.push(Wish::Diverged);
                     return self.put_off(now, out);
                 }
             }
         } else {
-            if !self.settled(hold, now) {
-                return;
-            }
             if hold.planned.is_some() {
                 return self.look_for_heir(now, out);
             }
-            if self.to_be_undone(hold, failover) {
+            if self.to_be_undone(hold, failover, now) {
                 return self.close(Outcome::Undone, now, out);
             }
             let again = failover.candidate.as_ref().filter(|candidate| self.can_serve(hold, candidate));
-            let successor =
-                || choose::successor(&hold.gates, &self.nodes, &hold.lease, failover.from.as_ref());
+            let willing = again.filter(|candidate| !hold.unwilling.contains(&candidate.run_id));
+            let (lease, from) = (&hold.lease, failover.from.as_ref());
+            let successor = || choose::successor(&hold.gates, &self.nodes, lease, from, &hold.unwilling);
+            // Where nobody else would do it is the same once more.
+            let unwilling = || again.cloned();
             let heirless = !choose::has_heirs(&hold.gates, &hold.lease);
             let all = self.all_heard(hold) && self.nodes.len() > hold.lease.replicas.allowed.len();
             let waited = now >= hold.claimed_at + self.config.cold_start_wait;
@@ -91,15 +127,17 @@ impl Claimant {
                 let may = heirless && (all || waited);
                 may.then(|| choose::restarted(&hold.gates, &self.nodes, &hold.lease, all)).flatten()
             };
-            match again.cloned().or_else(successor).or_else(restarted) {
+            match willing.cloned().or_else(successor).or_else(unwilling).or_else(restarted) {
                 Some(one) => one,
                 // Those that are missing may be of that history.
-                None if heirless && !all && !waited && hold.gates.open_ones().next().is_some() => return,
+                None if heirless && !all && !waited && hold.gates.open_ones().next().is_some() => {
+                    return self.wait(now, out);
+                }
                 // Nobody can be promoted. Undone it is only if nobody was, or may yet be.
-                None if self.tried_stand_back(hold, failover) => {
+                None if self.tried_stand_back(hold, failover, now) => {
                     return self.close(Outcome::Undone, now, out);
                 }
-                None => return,
+                None => return self.wait(now, out),
             }
         };
         if failover.candidate.as_ref().is_some_and(|candidate| candidate.same(&chosen)) {
@@ -107,9 +145,13 @@ impl Claimant {
             self.enter(Stage::Promote);
             return self.promote(now, out);
         }
-        if failover.tried.len() >= MOST_TRIED {
+        // Who is gone won't rise. Crash loops would fill the record.
+        let rises = |one: &&Instance| !one.same(&chosen) && !self.is_gone(hold, one, now);
+        let mut tried: Vec<Instance> = failover.tried.iter().filter(rises).cloned().collect();
+        if tried.len() >= MOST_TRIED {
             return self.put_off(now, out);
         }
+        tried.push(chosen.clone());
         let free = self.gathered.as_ref().filter(|(gathered, _)| {
             hold.lease.primary.as_ref().is_some_and(|primary| gathered.is_about(primary))
         });
@@ -118,7 +160,7 @@ impl Claimant {
             failover.take_up();
             failover.step = Step::Chosen;
             failover.fence = fence;
-            failover.tried.push(chosen.clone());
+            failover.tried = tried;
             failover.candidate = Some(chosen);
         });
         self.put(lease, After::Go(Stage::Promote), now, out);
@@ -133,7 +175,7 @@ impl Claimant {
     }
 
     /// The primary is well after all, and nobody else is one: nothing is to be done.
-    fn to_be_undone(&self, hold: &Hold, failover: &Failover) -> bool {
+    fn to_be_undone(&self, hold: &Hold, failover: &Failover, now: Time) -> bool {
         let wanted = hold.forced
             || self.gathered.as_ref().is_some_and(|(gathered, _)| {
                 hold.lease.primary.as_ref().is_some_and(|primary| gathered.is_about(primary))
@@ -143,19 +185,36 @@ impl Claimant {
                 .standing(&from.uid)
                 .is_some_and(|standing| standing.role == Role::Primary && standing.run_id == from.run_id)
         });
-        !wanted && lives && self.tried_stand_back(hold, failover)
+        !wanted && lives && self.tried_stand_back(hold, failover, now)
     }
 
-    /// Whether every candidate so far is behind a barrier of this claim and answers as a replica. Any other may be
-    /// promoted yet by a command that is on its way.
-    fn tried_stand_back(&self, hold: &Hold, failover: &Failover) -> bool {
-        !self.config.rules.hold(Rule::Tried)
-            || failover.tried.iter().all(|candidate| hold.gates.is_replica(candidate))
+    /// Whether every candidate so far is behind a barrier of this claim and answers as a replica, or is gone. Any other
+    /// may be promoted yet by a command that is on its way.
+    fn tried_stand_back(&self, hold: &Hold, failover: &Failover, now: Time) -> bool {
+        let stands_back =
+            |candidate: &Instance| hold.gates.is_replica(candidate) || self.is_gone(hold, candidate, now);
+        !self.config.rules.hold(Rule::Tried) || failover.tried.iter().all(stands_back)
+    }
+
+    /// Whether that process is known to have ended: another one answers in its place; or its Pod is not listed for as long
+    /// as a command of an earlier claim could have been on its way.
+    fn is_gone(&self, hold: &Hold, candidate: &Instance, now: Time) -> bool {
+        match hold.gates.standing(&candidate.uid) {
+            Some(standing) => standing.run_id != candidate.run_id,
+            None => {
+                !self.nodes.contains_key(&candidate.uid)
+                    && now >= hold.claimed_at + Duration::from_secs(hold.lease.seconds)
+            }
+        }
     }
 
     pub(super) fn enter(&mut self, stage: Stage) {
+        self.change_hold(|hold| hold.stage = stage);
+    }
+
+    fn change_hold(&mut self, change: impl FnOnce(&mut Hold)) {
         if let Some(hold) = &mut self.hold {
-            hold.stage = stage;
+            change(hold);
         }
     }
 
@@ -180,6 +239,26 @@ impl Claimant {
             return self.put(lease, After::Go(Stage::Follow), now, out);
         }
         let run_id = standing.run_id.clone();
+        let since = match &hold.told_at {
+            Some((told, at)) if told.same(&candidate) => *at,
+            Some(_) | None => now,
+        };
+        if now >= since + UNWILLING {
+            // It stands behind this claim's barrier as a replica, so another one may be promoted.
+            self.change_hold(|hold| {
+                hold.told_at = None;
+                hold.unwilling.insert(run_id);
+            });
+            self.enter(Stage::Look);
+            return self.look(now, out);
+        }
+        self.change_hold(|hold| {
+            // Nobody else would: all are tried once more.
+            if hold.unwilling.contains(&candidate.run_id) {
+                hold.unwilling.clear();
+            }
+            hold.told_at = Some((candidate.clone(), since));
+        });
         self.tell(&candidate.uid, &run_id, Command::Promote, now, out);
     }
 
@@ -216,9 +295,14 @@ impl Claimant {
 
     fn follow(&mut self, now: Time, out: &mut Vec<Wish>) {
         self.send_away(now, out);
+        self.ask(STALE, now, out);
         let Some(hold) = &self.hold else { return };
         let Some(primary) = hold.lease.primary.clone() else { return self.stand_down(out) };
         let uid = &primary.instance.uid;
+        // A connection to a host that is gone looks open for long.
+        if self.nodes.get(uid).is_some_and(|node| node.down) {
+            return self.close(Outcome::Done, now, out);
+        }
         let Some(standing) = hold.gates.standing(uid) else {
             // Without the primary nobody is told to follow it. If it is down, a failover comes next.
             if !hold.gates.waits(uid) {
@@ -254,7 +338,10 @@ impl Claimant {
         let uid = &primary.instance.uid;
         let Some(leader) = hold.gates.standing(uid) else { return };
         let address = self.nodes.get(uid).map_or(&primary.instance.address, |node| &node.address).clone();
-        let (mut wrong, mut foreign, mut syncing) = (Vec::new(), Vec::new(), 0);
+        let (mut wrong, mut foreign) = (Vec::new(), Vec::new());
+        // What is on its way may be a full sync that begins, or one that goes on.
+        let mut syncing =
+            self.nodes.keys().filter(|other| *other != uid && hold.gates.is_told(other)).count();
         for (other, standing) in hold.gates.open_ones().filter(|(other, _)| *other != uid) {
             match &standing.role {
                 Role::Replica { of } if *of == address => syncing += usize::from(standing.busy),
@@ -280,6 +367,7 @@ impl Claimant {
         for (other, run_id) in wrong.into_iter().take(room) {
             self.tell(&other, &run_id, Command::Follow(address.clone()), now, out);
         }
+        self.wait(now, out);
     }
 
     /// Nothing can be done for now. The claim is given back with what is recorded, and all leave it alone for a while, each

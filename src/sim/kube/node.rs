@@ -143,6 +143,7 @@ impl World {
     }
 
     /// The Pod is there again, but no node has room for it yet.
+    #[cfg(test)]
     pub(super) fn announce_pod(&mut self, at: usize) {
         let pod = &mut self.pods[at];
         pod.ip.clear();
@@ -152,6 +153,7 @@ impl World {
     }
 
     /// A Pod that was announced gets its address, and starts.
+    #[cfg(test)]
     pub(super) fn place_pod(&mut self, at: usize, empty: bool) {
         self.pods[at].ip = self.new_ip();
         self.start_container(at, empty);
