@@ -84,6 +84,10 @@ pub fn run_fleet(seed: u64) -> FleetOutcome {
         ],
     );
     world.guarded = seed % 4 < 2;
+    if !world.guarded {
+        // Where restarted nodes call themselves primaries, and nobody remembers, only an operator can tell.
+        world.run_to(HEAL, |world| world.lease().is_some_and(|lease| lease.primary.is_some()));
+    }
     let mut undo: Vec<(crate::core::Time, Undo)> = Vec::new();
     let end = world.now + Duration::from_secs(world.rng.range(10, 60));
     while world.now < end && world.laws.broken.is_none() {
