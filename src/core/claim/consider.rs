@@ -42,7 +42,7 @@ impl Claimant {
                 }
             }
             View::Is(sight) => {
-                let (version, lease) = (sight.version.clone(), sight.lease.clone());
+                let lease = &sight.lease;
                 let repair = |left: &Failover| left.kind == Kind::Repair;
                 let kind = match (&lease.holder, &lease.failover) {
                     (Some(_), _) if !sight.expired(lease.seconds, now) => return,
@@ -50,15 +50,17 @@ impl Claimant {
                         return;
                     }
                     // A repair leaves nothing behind that would have to be gone on with.
-                    (_, Some(left)) if repair(left) && self.may_fail_over(&lease, now) => {
+                    (_, Some(left)) if repair(left) && self.may_fail_over(lease, now) => {
+                        let (version, lease) = (sight.version.clone(), lease.clone());
                         let lease = GroupLease { failover: None, ..lease };
                         return self.claim(Kind::Failover, Some(version), lease, now, out);
                     }
                     (_, Some(left)) => left.kind,
-                    (_, None) if self.may_fail_over(&lease, now) => Kind::Failover,
+                    (_, None) if self.may_fail_over(lease, now) => Kind::Failover,
                     (_, None) if self.wrong && lease.primary.is_some() => Kind::Repair,
                     (_, None) => return,
                 };
+                let (version, lease) = (sight.version.clone(), lease.clone());
                 self.claim(kind, Some(version), lease, now, out);
             }
         }
@@ -77,7 +79,7 @@ impl Claimant {
 
     /// When that which was put off is looked at again: it is for everybody the same.
     pub(super) fn rests_until(&self) -> Option<Time> {
-        let View::Is(sight) = &self.view else { return None };
+        let sight = self.sight()?;
         let left = sight.lease.failover.as_ref().filter(|_| sight.lease.holder.is_none())?;
         let doublings = u32::try_from(left.rested()).unwrap_or(u32::MAX).checked_sub(1)?;
         let pause = self.config.again_after * (1 << doublings.min(REST_DOUBLINGS));
@@ -86,7 +88,7 @@ impl Claimant {
 
     /// When a failover may be tried again after one that was undone. An operator's word doesn't wait for it.
     pub(super) fn again_at(&self) -> Option<Time> {
-        let View::Is(sight) = &self.view else { return None };
+        let sight = self.sight()?;
         let undone = sight.lease.history.last().is_some_and(|past| past.outcome == Outcome::Undone);
         undone.then(|| sight.changed_at + self.config.again_after)
     }

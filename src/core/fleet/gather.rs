@@ -88,9 +88,9 @@ impl Ward {
     /// Says what this member holds, counts what the others do, and tells the claim when it is enough.
     pub(super) fn gather(&mut self, desk: &mut Desk<'_, '_>) {
         let now = desk.cx.now;
-        let primary = self.claimant.committed().cloned();
         let own = desk.group.primary.is_down() && !desk.cx.shared.tilt.active();
-        let held = primary.filter(|_| own && !self.vetoed(desk));
+        let held = own && self.claimant.committed().is_some() && !self.vetoed(desk);
+        let held = self.claimant.committed().filter(|_| held).cloned();
         self.say(held.as_ref(), desk);
         let Some(primary) = held else { return self.gathered_is(None, desk) };
         let count = self.count(&primary, desk);

@@ -23,6 +23,10 @@ pub(crate) struct Progress {
 impl Ward {
     /// Tells of what has changed since the last look.
     pub(super) fn report(&mut self, desk: &mut Desk<'_, '_>) {
+        // Nearly always: no claim of one's own, and none that was told of.
+        if self.progress.is_none() && self.claimant.claimed().is_none() {
+            return;
+        }
         let lease = self.claimant.sight().map(|sight| sight.lease.clone());
         let own = self.claimant.claimed().cloned();
         let held = lease.as_ref().zip(own).filter(|(lease, own)| lease.holder.as_ref() == Some(own));

@@ -20,6 +20,7 @@ use crate::core::claim::{
 use crate::core::cluster::{Kind, Lease};
 use crate::core::group::{Group, Which};
 use crate::core::ids::{CallNo, ConnId, GroupName, PodUid, RunId};
+use crate::core::instance::Instance;
 use crate::core::registry::Owners;
 use crate::core::settings;
 use crate::core::shared::Cx;
@@ -279,12 +280,16 @@ impl Ward {
         if group.blind_until.is_some_and(|until| desk.cx.now < until) {
             return;
         }
-        let wanted = |key: &String| {
-            self.pods.values().any(|place| {
-                place.address.shown_with_port(false) == *key && !place.address.same(&group.primary.address)
-            })
+        let wanted = |replica: &Instance| {
+            let at = &replica.address;
+            !at.same(&group.primary.address) && self.pods.values().any(|place| place.address.same(at))
         };
-        let superfluous: Vec<String> = group.replicas.keys().filter(|key| !wanted(key)).cloned().collect();
+        let superfluous: Vec<String> = group
+            .replicas
+            .iter()
+            .filter(|(_, replica)| !wanted(replica))
+            .map(|(key, _)| key.clone())
+            .collect();
         for key in superfluous {
             let which = Which::Replica(key.clone());
             let text = format!("{} is no Pod of the group: forgotten", desk.cx.describe(group, &which));
