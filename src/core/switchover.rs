@@ -19,12 +19,14 @@ use super::ids::ConnId;
 use super::instance::{Instance, Role};
 use super::link::Tag;
 use super::select::{Candidate, best};
-use super::shared::{Cx, half, words};
+use super::shared::{Cx, Shared, half, words};
 use super::time::Time;
 use crate::resp::Reply;
 
 /// After +OK a second SENTINEL FAILOVER is told for so long that one is in progress, however fast the first one was.
 const AGAIN: Duration = Duration::from_secs(1);
+/// The reply where nobody could be promoted.
+pub(crate) const NOBODY_FIT: &str = "NOGOODSLAVE No suitable replica to promote";
 /// Longest that a primary is asked to hold writes back unless `switchover-pause-milliseconds` says otherwise.
 pub(crate) const DEFAULT_PAUSE: Duration = Duration::from_secs(1);
 /// The first version that can hold back writes alone.
@@ -175,29 +177,48 @@ impl Switchover {
 }
 
 impl Group {
-    /// SENTINEL FAILOVER. The error is the reply's text.
-    pub(crate) fn manual_failover(&mut self, wanted: Wanted, cx: &mut Cx<'_>) -> Result<(), &'static str> {
-        let again = self.asked_at.is_some_and(|at| cx.now < at + AGAIN);
-        if self.failover.is_some() || self.is_adopting(cx) || again {
+    /// Whether SENTINEL FAILOVER is a planned switchover here, or else a forced failover. The error is the reply's text.
+    pub(crate) fn may_be_ordered(
+        &self,
+        wanted: Wanted,
+        reachable: bool,
+        running: bool,
+        shared: &Shared,
+        now: Time,
+    ) -> Result<bool, &'static str> {
+        let again = self.asked_at.is_some_and(|at| now < at + AGAIN);
+        if running || again {
             return Err("INPROG Failover already in progress");
         }
-        let reachable = self.primary_is_reachable(cx);
         let planned = match wanted {
             Wanted::Coordinated if !reachable => return Err("NOGOODPRIMARY Primary is not reachable"),
             Wanted::Coordinated => true,
-            Wanted::Plain => reachable && !cx.shared.node.plain_switchover,
+            Wanted::Plain => reachable && !shared.node.plain_switchover,
         };
         if planned && self.primary_is_too_old() {
             return Err(
                 "NOGOODPRIMARY Primary does not support CLIENT PAUSE WRITE, which came with version 6.2",
             );
         }
-        // Whether a replica is linked by now is asked afresh: what is known may be an INFO period old.
-        if self.choose(false, cx).is_none() {
-            return Err("NOGOODSLAVE No suitable replica to promote");
-        }
+        Ok(planned)
+    }
+
+    /// SENTINEL FAILOVER is carried out.
+    pub(crate) fn ordered(&mut self, cx: &mut Cx<'_>) {
         cx.log(Level::Notice, Some(self), format!("Executing user requested FAILOVER of '{}'", self.name));
         self.asked_at = Some(cx.now);
+    }
+
+    /// SENTINEL FAILOVER. The error is the reply's text.
+    pub(crate) fn manual_failover(&mut self, wanted: Wanted, cx: &mut Cx<'_>) -> Result<(), &'static str> {
+        let running = self.failover.is_some() || self.is_adopting(cx);
+        let reachable = self.primary_is_reachable(cx);
+        let planned = self.may_be_ordered(wanted, reachable, running, cx.shared, cx.now)?;
+        // Whether a replica is linked by now is asked afresh: what is known may be an INFO period old.
+        if self.choose(false, cx).is_none() {
+            return Err(NOBODY_FIT);
+        }
+        self.ordered(cx);
         self.start(true, planned.then(|| Switchover::new(wanted, cx.now)), cx);
         Ok(())
     }

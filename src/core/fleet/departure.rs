@@ -10,7 +10,7 @@ use crate::core::claim::{Fact, Outcome, Past, start_after};
 use crate::core::engine::Engine;
 use crate::core::group::{Group, GroupId, Which};
 use crate::core::instance::{Instance, Role};
-use crate::core::switchover::Wanted;
+use crate::core::switchover::{NOBODY_FIT, Wanted};
 use crate::core::time::Time;
 
 /// A switchover that came to nothing is asked for again after so long, while the reason lasts: each holds writes back. After
@@ -107,7 +107,6 @@ impl Engine {
         now: Time,
         out: &mut Actions,
     ) -> Result<(), &'static str> {
-        const AGAIN_AFTER_OK: Duration = Duration::from_secs(1);
         let Some(fleet) = &self.fleet else { return Ok(()) };
         if fleet.config.observe {
             return Err("ERR This Sentinel only observes");
@@ -117,32 +116,17 @@ impl Engine {
         }
         let (Some(group), Some(ward)) = (self.groups.get(&id), fleet.wards.get(&id)) else { return Ok(()) };
         let (Some(_), Some(sight)) = (ward.claimant.committed(), ward.claimant.sight()) else {
-            return Err("NOGOODSLAVE No suitable replica to promote");
+            return Err(NOBODY_FIT);
         };
-        let again = group.asked_at.is_some_and(|at| now < at + AGAIN_AFTER_OK);
-        if again || sight.lease.holder.is_some() || ward.claimant.claimed().is_some() {
-            return Err("INPROG Failover already in progress");
-        }
-        let works = works(group);
-        let planned = match wanted {
-            Wanted::Coordinated if !works => return Err("NOGOODPRIMARY Primary is not reachable"),
-            Wanted::Coordinated => true,
-            Wanted::Plain => works && !self.shared.node.plain_switchover,
-        };
-        if planned && group.primary_is_too_old() {
-            return Err(
-                "NOGOODPRIMARY Primary does not support CLIENT PAUSE WRITE, which came with version 6.2",
-            );
-        }
+        let running = sight.lease.holder.is_some() || ward.claimant.claimed().is_some();
+        let planned = group.may_be_ordered(wanted, works(group), running, &self.shared, now)?;
         let usable =
             |replica: &Instance| !replica.is_down() && replica.data().is_some_and(|data| data.priority != 0);
         if !group.replicas.values().any(usable) {
-            return Err("NOGOODSLAVE No suitable replica to promote");
+            return Err(NOBODY_FIT);
         }
         self.with_ward(id, now, out, |ward, desk| {
-            let text = format!("Executing user requested FAILOVER of '{}'", desk.group.name);
-            desk.cx.log(Level::Notice, Some(desk.group), text);
-            desk.group.asked_at = Some(now);
+            desk.group.ordered(desk.cx);
             let pause = desk.group.write_pause(desk.cx);
             ward.tell(if planned { Fact::Switchover(pause) } else { Fact::Word }, desk);
         });
