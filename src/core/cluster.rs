@@ -8,6 +8,9 @@ use std::time::Duration;
 use super::claim::Plain;
 use super::ids::{CallNo, PodUid, Version};
 
+/// The key of a Service's selector that pins it to the primary's Pod: the label that a StatefulSet gives each of its Pods.
+pub const POD_KEY: &str = "statefulset.kubernetes.io/pod-name";
+
 /// The kinds that are watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -32,6 +35,30 @@ pub enum Object {
     Service(Service),
     /// See [`Kind::Node`].
     Node(Node),
+}
+
+impl Object {
+    /// Its kind.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Lease(_) => Kind::Lease,
+            Self::Pod(_) => Kind::Pod,
+            Self::Service(_) => Kind::Service,
+            Self::Node(_) => Kind::Node,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Lease(lease) => &lease.name,
+            Self::Pod(pod) => &pod.name,
+            Self::Service(service) => &service.name,
+            Self::Node(node) => &node.name,
+        }
+    }
 }
 
 /// A Lease.

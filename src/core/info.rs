@@ -16,7 +16,7 @@ use super::time::Time;
 use crate::resp::Reply;
 
 /// Longest INFO that is looked at.
-const MAX_INFO: usize = 1 << 20;
+pub(crate) const MAX_INFO: usize = 1 << 20;
 /// Longest INFO that is kept for SENTINEL INFO-CACHE.
 const KEPT_INFO: usize = 1 << 17;
 /// Most replicas of one group. Each costs two connections.

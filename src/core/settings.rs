@@ -24,6 +24,14 @@ pub struct HostPort {
     pub port: u16,
 }
 
+impl HostPort {
+    /// Where nobody is ever sought.
+    #[must_use]
+    pub const fn nowhere() -> Self {
+        Self { host: String::new(), port: 0 }
+    }
+}
+
 /// A `known-sentinel` line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownSentinel {

@@ -38,9 +38,32 @@ fn of_history(standing: &Standing, primary: Option<&Primary>) -> bool {
     recorded.is_empty() || standing.replication_id == *recorded || standing.earlier_id == *recorded
 }
 
+/// Sentinel's choice of those; `unfit` says who is none. Whether one without data may be chosen is a part of that.
+fn best<'g>(
+    all: impl Iterator<Item = (&'g PodUid, &'g Standing)>,
+    nodes: &BTreeMap<PodUid, Listed>,
+    unfit: impl Fn(&PodUid, &Standing) -> bool,
+) -> Option<Instance> {
+    let all: Vec<(&PodUid, &Standing)> = all.collect();
+    let candidate = |(uid, standing): &(&PodUid, &Standing)| Candidate {
+        name: uid.to_string(),
+        run_id: standing.run_id.to_string(),
+        stray: standing.role == Role::Primary,
+        followed: false,
+        emptied: false,
+        priority: standing.priority,
+        offset: standing.offset,
+        unfit: unfit(uid, standing),
+    };
+    let candidates: Vec<Candidate> = all.iter().map(candidate).collect();
+    let best = select::best(&candidates)?;
+    let (uid, standing) = all.into_iter().find(|(uid, _)| uid.as_str() == best.name)?;
+    instance(uid, standing, nodes)
+}
+
 /// By Sentinel's rules, from the answers behind barriers; never the one that is replaced unless it yielded already, none of
-/// the unwilling, never one that loads, is in a full
-/// sync or is of another history, and one without data only if nobody has any.
+/// the unwilling, never one that loads, is in a full sync or is of another history, and one without data only if nobody
+/// has any.
 pub(super) fn successor(
     gates: &Gates,
     nodes: &BTreeMap<PodUid, Listed>,
@@ -49,29 +72,14 @@ pub(super) fn successor(
     unwilling: &BTreeSet<RunId>,
 ) -> Option<Instance> {
     let data = gates.open_ones().any(|(_, standing)| !standing.empty);
-    let candidates: Vec<Candidate> = gates
-        .open_ones()
-        .filter(|(uid, standing)| {
-            standing.role != Role::Primary || !from.is_some_and(|from| from.is(uid, &standing.run_id))
-        })
-        .map(|(uid, standing)| Candidate {
-            name: uid.to_string(),
-            run_id: standing.run_id.to_string(),
-            stray: standing.role == Role::Primary,
-            followed: false,
-            emptied: standing.empty,
-            priority: standing.priority,
-            offset: standing.offset,
-            unfit: standing.busy
-                || (data && standing.empty)
-                || !of_history(standing, lease.primary.as_ref())
-                || unwilling.contains(&standing.run_id)
-                || !nodes.contains_key(uid),
-        })
-        .collect();
-    let best = select::best(&candidates)?;
-    let uid = PodUid::from(best.name.as_str());
-    instance(&uid, gates.standing(&uid)?, nodes)
+    best(gates.open_ones(), nodes, |uid, standing| {
+        standing.busy
+            || (data && standing.empty)
+            || !of_history(standing, lease.primary.as_ref())
+            || unwilling.contains(&standing.run_id)
+            || !nodes.contains_key(uid)
+            || standing.role == Role::Primary && from.is_some_and(|from| from.is(uid, &standing.run_id))
+    })
 }
 
 /// Whether anybody that answered is of the recorded history.
@@ -102,10 +110,10 @@ pub(super) fn restarted(
         .open_ones()
         .filter(|(uid, standing)| !standing.busy && (if standing.empty { all && !data } else { known(uid) }));
     let (uid, standing) = fit.min_by_key(|(uid, standing)| {
-        let pod = nodes.get(*uid).map(|node| node.pod.as_str()).unwrap_or_default();
-        let same = *uid == &recorded.uid || pod == recorded.pod;
+        let number = by_number(uid, nodes);
+        let same = *uid == &recorded.uid || number.is_some_and(|(_, pod)| pod == recorded.pod);
         let followed = standing.role == Role::Primary;
-        (!same || behind(standing), !followed, Reverse(standing.offset), pod.len(), pod)
+        (!same || behind(standing), !followed, Reverse(standing.offset), number)
     })?;
     instance(uid, standing, nodes)
 }
@@ -121,27 +129,15 @@ pub(super) fn heir(
     leader: &Standing,
 ) -> Option<Instance> {
     let stays = |uid: &PodUid| nodes.get(uid).is_some_and(|node| !node.leaving);
-    let candidates: Vec<Candidate> = gates
-        .open_ones()
-        .filter(|(uid, standing)| !from.is_some_and(|from| from.is(uid, &standing.run_id)))
-        .map(|(uid, standing)| Candidate {
-            name: uid.to_string(),
-            run_id: standing.run_id.to_string(),
-            stray: false,
-            followed: false,
-            emptied: false,
-            priority: standing.priority,
-            offset: standing.offset,
-            unfit: standing.role == Role::Primary
-                || standing.busy
-                || !standing.linked
-                || standing.replication_id != leader.replication_id
-                || leader.offset.saturating_sub(standing.offset) > CLOSE
-                || !stays(uid),
-        })
-        .collect();
-    let uid = PodUid::from(select::best(&candidates)?.name.as_str());
-    instance(&uid, gates.standing(&uid)?, nodes)
+    best(gates.open_ones(), nodes, |uid, standing| {
+        standing.role == Role::Primary
+            || standing.busy
+            || !standing.linked
+            || standing.replication_id != leader.replication_id
+            || leader.offset.saturating_sub(standing.offset) > CLOSE
+            || !stays(uid)
+            || from.is_some_and(|from| from.is(uid, &standing.run_id))
+    })
 }
 
 /// Whether it holds data as far as anybody can know: one that loads may not show yet what it will hold.
@@ -159,15 +155,20 @@ fn most_data<'g>(
         .iter()
         .filter(|(_, standing)| !standing.busy && standing.priority != 0 && (!data || !standing.empty));
     let best = fit.min_by_key(|(uid, standing)| {
-        let pod = nodes.get(*uid).map(|node| (node.pod.len(), node.pod.as_str()));
         let known = of_history(standing, remembered);
-        (standing.empty, !known, Reverse(standing.offset), pod)
+        (standing.empty, !known, Reverse(standing.offset), by_number(uid, nodes))
     });
     best.copied()
 }
 
-/// Without a Lease: the only primary, unless others hold data that it knows nothing of; of several the one that was committed last as far as is remembered, or the one whose
-/// history goes on from all others'; without any the one with most data.
+/// Pods in an order that all members come to alike: by their number, where they have one.
+fn by_number<'n>(uid: &PodUid, nodes: &'n BTreeMap<PodUid, Listed>) -> Option<(usize, &'n str)> {
+    nodes.get(uid).map(|node| (node.pod.len(), node.pod.as_str()))
+}
+
+/// Without a Lease: the only primary, unless others hold data that it knows nothing of; of several the one that was
+/// committed last as far as is remembered, or the one whose history goes on from all others'; without any the one with
+/// most data.
 pub(super) fn primary(
     gates: &Gates,
     nodes: &BTreeMap<PodUid, Listed>,
@@ -175,10 +176,12 @@ pub(super) fn primary(
 ) -> Found {
     let all: Vec<(&PodUid, &Standing)> = gates.open_ones().collect();
     let data = all.iter().any(|(_, standing)| may_hold_data(standing));
-    let mut primaries =
-        all.iter().filter(|(_, standing)| standing.role == Role::Primary && (!data || !standing.empty));
-    let found = match (primaries.next(), primaries.next()) {
-        (Some(only), None) => {
+    let leads =
+        |(_, standing): &&(&PodUid, &Standing)| standing.role == Role::Primary && (!data || !standing.empty);
+    let primaries: Vec<(&PodUid, &Standing)> = all.iter().filter(leads).copied().collect();
+    let found = match primaries.as_slice() {
+        [] => most_data(&all, data, nodes, remembered),
+        [only] => {
             let others = || all.iter().filter(|(uid, there)| *uid != only.0 && may_hold_data(there));
             let address = nodes.get(only.0).map(|node| node.address.as_str());
             let recorded = remembered.filter(|primary| !primary.replication_id.is_empty());
@@ -198,29 +201,22 @@ pub(super) fn primary(
                 return Found::Diverged;
             }
         }
-        (Some(_), Some(_)) => {
-            let several = || {
-                all.iter()
-                    .filter(|(_, standing)| standing.role == Role::Primary && (!data || !standing.empty))
-            };
-            let committed = several().find(|(uid, standing)| {
+        several => {
+            let committed = several.iter().find(|(uid, standing)| {
                 remembered.is_some_and(|primary| primary.instance.is(uid, &standing.run_id))
             });
-            let contains_all = several().find(|(uid, standing)| {
-                several().all(|(other, there)| other == uid || standing.earlier_id == there.replication_id)
+            let contains_all = several.iter().find(|(uid, standing)| {
+                several
+                    .iter()
+                    .all(|(other, there)| other == uid || standing.earlier_id == there.replication_id)
             });
-            // Where nobody holds anything nothing can be lost: the first Pod, which all members come to alike.
-            let first = || {
-                several()
-                    .filter(|_| !data)
-                    .min_by_key(|(uid, _)| nodes.get(*uid).map(|node| (node.pod.len(), node.pod.as_str())))
-            };
+            // Where nobody holds anything nothing can be lost: the first Pod.
+            let first = || several.iter().filter(|_| !data).min_by_key(|(uid, _)| by_number(uid, nodes));
             match committed.or(contains_all).or_else(first) {
                 Some(one) => Some(*one),
                 None => return Found::Diverged,
             }
         }
-        (None, _) => most_data(&all, data, nodes, remembered),
     };
     found.and_then(|(uid, standing)| instance(uid, standing, nodes)).map_or(Found::Nobody, Found::One)
 }

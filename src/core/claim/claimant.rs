@@ -193,10 +193,7 @@ impl Claimant {
     /// The version of the Lease that was seen last, nothing if none was.
     #[must_use]
     pub fn seen(&self) -> Option<&Version> {
-        match &self.view {
-            View::Is(sight) => Some(&sight.version),
-            View::Unknown | View::Missing { .. } => None,
-        }
+        self.sight().map(|sight| &sight.version)
     }
 
     /// When [`Fact::Tick`] is due, if nothing else comes before.
@@ -233,10 +230,7 @@ impl Claimant {
     }
 
     pub(super) fn claim_time(&self) -> Duration {
-        Duration::from_secs(match &self.view {
-            View::Is(sight) => sight.lease.seconds,
-            View::Unknown | View::Missing { .. } => super::group::CLAIM_SECONDS,
-        })
+        Duration::from_secs(self.sight().map_or(super::group::CLAIM_SECONDS, |sight| sight.lease.seconds))
     }
 
     fn go_on(&mut self, now: Time, out: &mut Vec<Wish>) {
@@ -268,8 +262,7 @@ impl Claimant {
         }
         if self.terminating {
             // Hand over: whoever sees this goes on at once.
-            let mut lease = hold.lease.clone();
-            lease.holder = None;
+            let lease = hold.given_back();
             return self.put(lease, After::Over, now, out);
         }
         if now >= hold.renews_at() && !over {

@@ -95,6 +95,11 @@ impl Hold {
         self.lease.failover.as_ref()
     }
 
+    /// The Lease with the claim given back.
+    pub(super) fn given_back(&self) -> GroupLease {
+        GroupLease { holder: None, ..self.lease.clone() }
+    }
+
     /// The Lease with something else recorded, and the time that it took to come here.
     pub(super) fn recorded(&self, now: Time, change: impl FnOnce(&mut Failover)) -> GroupLease {
         let mut lease = self.lease.clone();

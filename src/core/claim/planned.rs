@@ -61,11 +61,7 @@ impl Claimant {
         if leader.is_none() || now >= hold.claimed_at + READY_LIMIT {
             return self.give_back(now, out);
         }
-        let all: Vec<_> =
-            hold.gates.open_ones().map(|(uid, standing)| (uid.clone(), standing.run_id.clone())).collect();
-        for (uid, run_id) in all {
-            self.tell(&uid, &run_id, Command::Ask, now, out);
-        }
+        self.ask(Duration::ZERO, now, out);
     }
 
     /// The steps between the record of the candidate and its promotion.

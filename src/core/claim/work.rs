@@ -69,7 +69,7 @@ impl Claimant {
     }
 
     /// Asks those that answered that long ago. Whether there were any.
-    fn ask(&mut self, age: Duration, now: Time, out: &mut Vec<Wish>) -> bool {
+    pub(super) fn ask(&mut self, age: Duration, now: Time, out: &mut Vec<Wish>) -> bool {
         let stale = self.hold.as_ref().map(|hold| hold.gates.stale(age, now)).unwrap_or_default();
         for (node, run_id) in &stale {
             self.tell(node, run_id, Command::Ask, now, out);
@@ -374,8 +374,7 @@ impl Claimant {
     /// time for longer.
     fn put_off(&mut self, now: Time, out: &mut Vec<Wish>) {
         let Some(hold) = &self.hold else { return };
-        let mut lease = hold.lease.clone();
-        lease.holder = None;
+        let mut lease = hold.given_back();
         if let Some(failover) = &mut lease.failover {
             failover.put_off();
         }
@@ -387,8 +386,7 @@ impl Claimant {
         if hold.kind == Kind::Repair && !self.config.rules.hold(Rule::Repair) {
             return self.stand_down(out);
         }
-        let mut lease = hold.lease.clone();
-        lease.holder = None;
+        let mut lease = hold.given_back();
         // A primary begins another history when its first replica attaches, which is after the commit of a new group.
         if let Some(primary) = &mut lease.primary
             && let Some(standing) = hold.gates.standing(&primary.instance.uid)

@@ -11,7 +11,9 @@ use crate::core::cluster::{Kind, Pod, Service};
 use crate::core::engine::Engine;
 use crate::core::group::{GroupId, Options};
 use crate::core::ids::{GroupName, PodUid};
-use crate::core::settings::{GroupSettings, HostPort};
+use crate::core::settings::{
+    DEFAULT_DOWN_AFTER, DEFAULT_FAILOVER_TIMEOUT, DEFAULT_PARALLEL_SYNCS, GroupSettings, HostPort,
+};
 use crate::core::time::Time;
 
 /// Most groups that are taken from labels.
@@ -111,8 +113,8 @@ impl Engine {
             let id = match self.find(name.as_str()) {
                 Some(id) => id,
                 None => {
-                    let nowhere = HostPort { host: String::new(), port: 0 };
-                    let id = self.adopt_settings(GroupSettings::new(name.clone(), nowhere, 1), now);
+                    let settings = GroupSettings::new(name.clone(), HostPort::nowhere(), 1);
+                    let id = self.adopt_settings(settings, now);
                     if let Some(seat) = self.groups.get_mut(&id).and_then(|group| group.seat.as_mut()) {
                         seat.service = Some(service.name.clone());
                     }
@@ -128,9 +130,7 @@ impl Engine {
         let Some(group) = self.groups.get_mut(&id) else { return };
         let Some(seat) = group.seat.as_mut().filter(|seat| seat.service.is_some()) else { return };
         seat.service = Some(service.name.clone());
-        let settings = settings_of(&group.name, service, &fleet.config, &mut fleet.problems, out);
-        let fast = fast_of(service, &mut fleet.problems, out);
-        take_options(&mut group.options, &settings, fast);
+        take_options(&mut group.options, service, &fleet.config, &mut fleet.problems, out);
         self.shared.touched.insert(id);
     }
 
@@ -252,43 +252,27 @@ fn number(
     }
 }
 
-/// The settings of a group that a Service's label makes. A quorum that isn't given is a majority of the fleet.
-fn settings_of(
-    name: &GroupName,
+/// Takes a group's options from the annotations of the Service whose label makes it. A quorum that isn't given is a
+/// majority of the fleet; all else that isn't has Sentinel's default.
+fn take_options(
+    options: &mut Options,
     service: &Service,
     config: &crate::core::settings::Fleet,
     problems: &mut Problems,
     out: &mut Actions,
-) -> GroupSettings {
+) {
     let mut number = |directive, least| number(service, directive, least, problems, out);
+    let small = |number: Option<u64>| number.and_then(|number| u32::try_from(number).ok());
     let majority = u32::try_from(config.size / 2 + 1).unwrap_or(u32::MAX);
-    let quorum = number("quorum", 1).and_then(|quorum| u32::try_from(quorum).ok()).unwrap_or(majority);
-    let nowhere = HostPort { host: String::new(), port: 0 };
-    let mut settings = GroupSettings::new(name.clone(), nowhere, quorum);
-    let millis = |value: Option<u64>, default: Duration| value.map_or(default, Duration::from_millis);
-    settings.down_after = millis(number("down-after-milliseconds", 1), settings.down_after);
-    settings.failover_timeout = millis(number("failover-timeout", 1), settings.failover_timeout);
-    settings.reboot_down_after =
-        millis(number("master-reboot-down-after-period", 0), settings.reboot_down_after);
-    if let Some(syncs) = number("parallel-syncs", 1).and_then(|syncs| u32::try_from(syncs).ok()) {
-        settings.parallel_syncs = syncs;
-    }
-    settings.auth_user =
-        service.annotations.get(&annotation("auth-user")).filter(|user| !user.is_empty()).cloned();
-    settings
-}
-
-fn fast_of(service: &Service, problems: &mut Problems, out: &mut Actions) -> Duration {
-    number(service, "fast-down-after-milliseconds", 0, problems, out)
-        .map_or(Duration::ZERO, Duration::from_millis)
-}
-
-fn take_options(options: &mut Options, settings: &GroupSettings, fast: Duration) {
-    options.quorum = settings.quorum;
-    options.down_after = settings.down_after;
-    options.failover_timeout = settings.failover_timeout;
-    options.parallel_syncs = settings.parallel_syncs;
-    options.reboot_down_after = settings.reboot_down_after;
-    options.auth_user.clone_from(&settings.auth_user);
-    options.fast_down_after = fast;
+    options.quorum = small(number("quorum", 1)).unwrap_or(majority);
+    let mut millis =
+        |directive, least, default| number(directive, least).map_or(default, Duration::from_millis);
+    options.down_after = millis("down-after-milliseconds", 1, DEFAULT_DOWN_AFTER);
+    options.failover_timeout = millis("failover-timeout", 1, DEFAULT_FAILOVER_TIMEOUT);
+    options.reboot_down_after = millis("master-reboot-down-after-period", 0, Duration::ZERO);
+    options.parallel_syncs = small(number("parallel-syncs", 1)).unwrap_or(DEFAULT_PARALLEL_SYNCS);
+    let fast = number("fast-down-after-milliseconds", 0);
+    options.fast_down_after = fast.map_or(Duration::ZERO, Duration::from_millis);
+    let user = service.annotations.get(&annotation("auth-user"));
+    options.auth_user = user.filter(|user| !user.is_empty()).cloned();
 }

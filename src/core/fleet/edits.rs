@@ -5,12 +5,12 @@ use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::scope::{EPOCH, POD_KEY, epoch_of};
+use super::scope::{EPOCH, epoch_of};
 use super::ward::{Desk, Ward};
 use super::wishes::as_read;
 use crate::core::action::{Level, Observation};
 use crate::core::claim::Fact;
-use crate::core::cluster::Service;
+use crate::core::cluster::{POD_KEY, Service};
 use crate::core::time::Time;
 
 /// So many edits within this time are put right at once, those after them one a minute.

@@ -48,8 +48,8 @@ impl Objects {
                 News::All(kind)
             }
             Seen::Changed(object) => {
-                let (kind, name, news) = self.put(object);
-                if news { News::One(kind, name) } else { News::Nothing }
+                let (kind, name) = (object.kind(), object.name().to_owned());
+                if self.put(object) { News::One(kind, name) } else { News::Nothing }
             }
             Seen::Removed(kind, name) => {
                 match kind {
@@ -68,28 +68,13 @@ impl Objects {
     }
 
     /// Takes one in. Whether it differs from what was known.
-    fn put(&mut self, object: Object) -> (Kind, String, bool) {
+    fn put(&mut self, object: Object) -> bool {
+        let name = object.name().to_owned();
         match object {
-            Object::Lease(lease) => {
-                let name = lease.name.clone();
-                let news = self.leases.insert(name.clone(), lease.clone()) != Some(lease);
-                (Kind::Lease, name, news)
-            }
-            Object::Pod(pod) => {
-                let name = pod.name.clone();
-                let news = self.pods.insert(name.clone(), pod.clone()) != Some(pod);
-                (Kind::Pod, name, news)
-            }
-            Object::Service(service) => {
-                let name = service.name.clone();
-                let news = self.services.insert(name.clone(), service.clone()) != Some(service);
-                (Kind::Service, name, news)
-            }
-            Object::Node(node) => {
-                let name = node.name.clone();
-                let news = self.nodes.insert(name.clone(), node.clone()) != Some(node);
-                (Kind::Node, name, news)
-            }
+            Object::Lease(lease) => keep(&mut self.leases, name, lease),
+            Object::Pod(pod) => keep(&mut self.pods, name, pod),
+            Object::Service(service) => keep(&mut self.services, name, service),
+            Object::Node(node) => keep(&mut self.nodes, name, node),
         }
     }
 
@@ -102,6 +87,14 @@ impl Objects {
     pub(crate) fn is_open(&self, kind: Kind) -> bool {
         self.open.contains(&kind)
     }
+}
+
+fn keep<T: PartialEq>(known: &mut BTreeMap<String, T>, name: String, one: T) -> bool {
+    let news = known.get(&name) != Some(&one);
+    if news {
+        known.insert(name, one);
+    }
+    news
 }
 
 /// A kind, for people.

@@ -6,12 +6,10 @@ use std::net::IpAddr;
 use super::objects::Objects;
 use crate::core::address::Address;
 use crate::core::claim::PREFIX;
-use crate::core::cluster::{Pod, Service};
+use crate::core::cluster::{POD_KEY, Pod, Service};
 use crate::core::group::Group;
 use crate::core::settings::{Fleet, Routes};
 
-/// The key of the selector that pins the Service to the primary's Pod.
-pub(crate) const POD_KEY: &str = "statefulset.kubernetes.io/pod-name";
 /// The label by which a Service makes a group.
 pub(crate) const GROUP_LABEL: &str = "vedette.dev/group";
 /// The epoch of the commit that a Service follows.

@@ -26,12 +26,11 @@ pub(crate) struct Seat {
 impl Seat {
     /// Takes what only Leases and Pods say out of a file's settings.
     pub(crate) fn taken_from(settings: &mut GroupSettings) -> Self {
-        let nowhere = HostPort { host: String::new(), port: 0 };
         settings.known_replicas.clear();
         settings.known_sentinels.clear();
         settings.config_epoch = 0;
         Self {
-            configured: std::mem::replace(&mut settings.primary, nowhere),
+            configured: std::mem::replace(&mut settings.primary, HostPort::nowhere()),
             service: None,
             committed: None,
             absent: false,

@@ -3,9 +3,8 @@
 use super::scope::literal;
 use crate::core::claim::{Role, Standing};
 use crate::core::ids::RunId;
+use crate::core::info::MAX_INFO;
 
-/// Longest INFO that is looked at.
-const MAX_INFO: usize = 1 << 20;
 /// The history of nobody, as Redis shows it.
 const NO_HISTORY: &str = "0000000000000000000000000000000000000000";
 

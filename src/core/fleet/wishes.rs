@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::calls::{Asker, LIMIT, Sort};
 use super::gate::{Gate, Heard};
-use super::scope::{EPOCH, POD_KEY, epoch_of};
+use super::scope::{EPOCH, epoch_of};
 use super::ward::{Desk, Ward};
 use crate::core::action::{Action, Level, LinkRole};
 use crate::core::claim::{Fact, Service, Wish, Written};
-use crate::core::cluster::{self, About, Answer, Call, Object};
+use crate::core::cluster::{self, About, Answer, Call, Object, POD_KEY};
 use crate::core::ids::{CallNo, PodUid};
 use crate::core::instance::Kind;
 use crate::resp::Reply;
@@ -30,13 +30,7 @@ impl Ward {
         left.min(LIMIT).max(LEAST)
     }
 
-    fn ask(&self, call: CallNo, request: Call, desk: &mut Desk<'_, '_>) {
-        let sort = match &request {
-            Call::ReadLease { .. } | Call::Event(_) => Sort::ReadLease,
-            Call::WriteLease { .. } => Sort::WriteLease,
-            Call::ReadService { .. } => Sort::ReadService,
-            Call::PatchService { .. } => Sort::PatchService,
-        };
+    fn ask(&self, call: CallNo, sort: Sort, request: Call, desk: &mut Desk<'_, '_>) {
         let limit = self.limit(desk);
         desk.calls.call(Asker::Claim(desk.group.id, call, sort), request, limit, desk.cx.out);
     }
@@ -45,11 +39,13 @@ impl Ward {
     pub(super) fn carry_out(&mut self, wish: Wish, desk: &mut Desk<'_, '_>) -> Option<Fact> {
         let service = self.scope.routes.as_ref().map(|routes| routes.primary.clone());
         match wish {
-            Wish::Read(call) => self.ask(call, Call::ReadLease { name: self.lease.clone() }, desk),
+            Wish::Read(call) => {
+                self.ask(call, Sort::ReadLease, Call::ReadLease { name: self.lease.clone() }, desk);
+            }
             Wish::Put(call, version, lease) => {
                 let about = About::Group(desk.group.name.as_str().to_owned());
                 let (name, plain) = (self.lease.clone(), lease.print());
-                self.ask(call, Call::WriteLease { name, version, plain, about }, desk);
+                self.ask(call, Sort::WriteLease, Call::WriteLease { name, version, plain, about }, desk);
             }
             Wish::Barrier { node, call, cut } => return self.open_gate(node, call, cut, desk),
             Wish::Command { node, connection, call, run_id: _, command } => {
@@ -70,7 +66,7 @@ impl Ward {
                 }
             }
             Wish::ReadService(call) => match service {
-                Some(name) => self.ask(call, Call::ReadService { name }, desk),
+                Some(name) => self.ask(call, Sort::ReadService, Call::ReadService { name }, desk),
                 None => return Some(Fact::Service(call, Some(Service::none()))),
             },
             Wish::Patch(call, wanted) => {
@@ -78,7 +74,7 @@ impl Ward {
                 let selector = [(POD_KEY.to_owned(), Some(wanted.pod))].into();
                 let annotations = BTreeMap::from([(EPOCH.to_owned(), Some(wanted.epoch.to_string()))]);
                 let request = Call::PatchService { name, version: wanted.version, selector, annotations };
-                self.ask(call, request, desk);
+                self.ask(call, Sort::PatchService, request, desk);
             }
             Wish::Switched(_) => {
                 self.diverged = false;
