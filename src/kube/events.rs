@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use ::kube::api::{Patch, PatchParams, PostParams};
+use ::kube::api::Patch;
 use k8s_openapi::api::events::v1::{Event, EventSeries};
 use serde::Serialize;
 
-use super::objects::within;
-use super::{Access, Error, FIELD_MANAGER, Objects, Verb};
+use super::objects::{changed_by_us, within, written_by_us};
+use super::{Access, Error, Objects, Verb};
 
 /// The Events of one namespace.
 #[derive(Clone)]
@@ -25,16 +25,16 @@ impl Events {
     pub async fn create(&self, event: &Event, limit: Duration) -> Result<(), Error> {
         let name = event.metadata.name.as_deref().unwrap_or_default();
         let call = self.objects.call(Verb::Create, name);
-        let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-        within(limit, call, self.objects.for_writing().create(&params, event)).await.map(|_| ())
+        within(limit, call, self.objects.for_writing().create(&written_by_us(), event)).await.map(|_| ())
     }
 
     /// Tells that it happened again. [`Failure::NotFound`](super::Failure::NotFound) if the API server has forgotten it.
     pub async fn repeat(&self, name: &str, series: &EventSeries, limit: Duration) -> Result<(), Error> {
         let call = self.objects.call(Verb::Patch, name);
         let patch = Patch::Merge(Repeated { series });
-        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-        within(limit, call, self.objects.for_writing().patch(name, &params, &patch)).await.map(|_| ())
+        within(limit, call, self.objects.for_writing().patch(name, &changed_by_us(), &patch))
+            .await
+            .map(|_| ())
     }
 }
 

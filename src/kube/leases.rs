@@ -3,11 +3,11 @@
 use std::ops::Deref;
 use std::time::Duration;
 
-use ::kube::api::{DeleteParams, PostParams, Preconditions};
+use ::kube::api::{DeleteParams, Preconditions};
 use k8s_openapi::api::coordination::v1::Lease;
 
-use super::objects::within;
-use super::{Access, Error, FIELD_MANAGER, Objects, Verb};
+use super::objects::{within, written_by_us};
+use super::{Access, Error, Objects, Verb};
 
 /// The Leases of one namespace. Reading is that of [`Objects`].
 #[derive(Clone)]
@@ -60,8 +60,4 @@ impl Deref for Leases {
 
 fn name(lease: &Lease) -> &str {
     lease.metadata.name.as_deref().unwrap_or_default()
-}
-
-fn written_by_us() -> PostParams {
-    PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }
 }

@@ -5,12 +5,12 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use ::kube::api::ListParams;
+use ::kube::api::{ListParams, PatchParams, PostParams};
 use ::kube::core::{ClusterResourceScope, NamespaceResourceScope};
 use ::kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
-use super::{Access, Call, Error, Verb, Watch};
+use super::{Access, Call, Error, FIELD_MANAGER, Verb, Watch};
 
 /// What this module can read: a kind that the types know.
 pub trait Kind:
@@ -98,6 +98,16 @@ impl<K: Kind> Objects<K> {
     fn api(&self, client: Client) -> Api<K> {
         K::Scope::api(client, &self.namespace)
     }
+}
+
+/// A write of a whole object, in this program's name.
+pub(super) fn written_by_us() -> PostParams {
+    PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }
+}
+
+/// A change of some fields, in this program's name.
+pub(super) fn changed_by_us() -> PatchParams {
+    PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() }
 }
 
 /// The answer, or why there is none within `limit`. A request that is late is given up and its connection closed.

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::time::Duration;
 
-use ::kube::api::{Patch, PatchParams};
+use ::kube::api::Patch;
 use k8s_openapi::api::core::v1::Service;
 use serde::Serialize;
 
-use super::objects::within;
-use super::{Access, Error, FIELD_MANAGER, Objects, Verb};
+use super::objects::{changed_by_us, within};
+use super::{Access, Error, Objects, Verb};
 
 /// What is to change; `None` removes a key, and keys that are not named stay as they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,8 +50,7 @@ impl Services {
             metadata: Metadata { resource_version: version, annotations: &change.annotations },
             spec: Spec { selector: &change.selector },
         });
-        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-        within(limit, call, self.objects.for_writing().patch(name, &params, &patch)).await
+        within(limit, call, self.objects.for_writing().patch(name, &changed_by_us(), &patch)).await
     }
 }
 

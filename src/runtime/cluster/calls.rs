@@ -195,7 +195,7 @@ fn found<K: Told>(cluster: &Cluster, read: Result<K, Error>) -> Answer {
 /// Of a write that was sent.
 fn not_written(cluster: &Cluster, error: &Error) -> Answer {
     if matches!(error.failure, Failure::Conflict | Failure::Exists | Failure::NotFound) {
-        cluster.metrics().failed(error);
+        cluster.failed(error);
         return Answer::Conflict;
     }
     failed(cluster, error)
@@ -211,10 +211,7 @@ fn not_sent(cluster: &Cluster, error: &Error) -> Answer {
 }
 
 fn failed(cluster: &Cluster, error: &Error) -> Answer {
-    cluster.metrics().failed(error);
-    if error.code == Some(401) {
-        cluster.refused.notify_one();
-    }
+    cluster.failed(error);
     let reason = error.to_string();
     if error.failure.may_have_happened() {
         Answer::Unknown(reason)

@@ -24,7 +24,7 @@ use crate::core::cluster::{Answer, Answered, Call};
 use crate::core::ids::CallNo;
 use crate::core::settings::Fleet;
 use crate::core::{Input, Time};
-use crate::kube::{Access, Events, Leases, Services};
+use crate::kube::{Access, Error, Events, Leases, Services};
 use crate::metrics::ClusterMetrics;
 use memory::Memory;
 use notices::Notices;
@@ -145,6 +145,14 @@ impl Cluster {
     fn tell(&self, input: Input) {
         if let Some(deliver) = self.deliver.get() {
             deliver(input);
+        }
+    }
+
+    /// Takes note of a call that failed; where the credentials were refused they are looked at.
+    fn failed(&self, error: &Error) {
+        self.metrics().failed(error);
+        if error.code == Some(401) {
+            self.refused.notify_one();
         }
     }
 

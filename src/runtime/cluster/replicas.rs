@@ -14,12 +14,11 @@ use tokio::time::Instant;
 
 use super::Cluster;
 use crate::core::action::Level;
+use crate::core::cluster::POD_KEY;
 use crate::core::settings::Fleet;
 use crate::kube::{Seen, Slices};
 use crate::runtime::random;
 
-/// The key of the selector that pins the first Service to the primary's Pod.
-const POD_KEY: &str = "statefulset.kubernetes.io/pod-name";
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 const MANAGER: &str = "vedette";
@@ -113,7 +112,7 @@ async fn follow(cluster: Rc<Cluster>, slices: Slices) {
     loop {
         let seen = watch.next().await;
         if let Seen::Lost(error) = &seen {
-            cluster.metrics().failed(error);
+            cluster.failed(error);
         }
         note(&mut cluster.replicas.borrow_mut().slices, &seen, |slice| &slice.metadata);
         cluster.replicas_changed.notify_one();
@@ -126,7 +125,7 @@ async fn write(cluster: &Cluster, slices: &Slices, slice: &EndpointSlice) -> Res
         return Err("too many writes are waiting".to_owned());
     }
     slices.apply(slice, LIMIT).await.map_err(|error| {
-        cluster.metrics().failed(&error);
+        cluster.failed(&error);
         error.to_string()
     })
 }

@@ -12,7 +12,7 @@ use super::replicas::Sight;
 use super::translate::Told;
 use crate::core::Input;
 use crate::core::action::Level;
-use crate::core::cluster::{Kind, Object, Seen};
+use crate::core::cluster::{Kind, Seen};
 use crate::kube::{self, Error, Objects};
 use crate::runtime::clock::Clock;
 
@@ -48,7 +48,7 @@ pub(super) async fn follow<K: Watched>(cluster: Rc<Cluster>, selector: String) {
         let told = match seen {
             kube::Seen::All(all) => Seen::All(K::KIND, all.into_iter().map(Told::tell).collect()),
             kube::Seen::Changed(one) => Seen::Changed(one.tell()),
-            kube::Seen::Removed(one) => Seen::Removed(K::KIND, name(one.tell())),
+            kube::Seen::Removed(one) => Seen::Removed(K::KIND, one.tell().name().to_owned()),
             kube::Seen::Open => {
                 if open == Some(false) {
                     cluster.log(Level::Notice, &format!("the {} are in sight again", words::<K>()));
@@ -58,11 +58,8 @@ pub(super) async fn follow<K: Watched>(cluster: Rc<Cluster>, selector: String) {
                 Seen::Watching(K::KIND, true)
             }
             kube::Seen::Lost(error) => {
-                cluster.metrics().failed(&error);
+                cluster.failed(&error);
                 cluster.metrics().watching(K::KIND, false);
-                if error.code == Some(401) {
-                    cluster.refused.notify_one();
-                }
                 let off = K::KIND == Kind::Node && error.code == Some(403);
                 if open.replace(false) != Some(false) {
                     complain::<K>(&cluster, &error, off);
@@ -94,15 +91,6 @@ const fn words<K: Watched>() -> &'static str {
         Kind::Pod => "Pods",
         Kind::Service => "Services",
         Kind::Node => "Nodes",
-    }
-}
-
-fn name(object: Object) -> String {
-    match object {
-        Object::Lease(lease) => lease.name,
-        Object::Pod(pod) => pod.name,
-        Object::Service(service) => service.name,
-        Object::Node(node) => node.name,
     }
 }
 
