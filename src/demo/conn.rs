@@ -3,61 +3,42 @@
 use std::io;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_util::codec::Decoder;
 
-use crate::resp::{Reply, ReplyDecoder, encode_request};
+use crate::link::plain::{Plain, words as sent};
+use crate::resp::Reply;
 
 /// A connection to 127.0.0.1.
 pub(super) struct Conn {
-    stream: TcpStream,
-    input: BytesMut,
-    decoder: ReplyDecoder,
+    plain: Plain,
     limit: Duration,
 }
 
 impl Conn {
     /// Connect to `port`; the connection and every later answer may take `limit` at most.
     pub(super) async fn open(port: u16, limit: Duration) -> io::Result<Self> {
-        let stream = within(limit, TcpStream::connect(("127.0.0.1", port))).await?;
-        stream.set_nodelay(true)?;
-        Ok(Self { stream, input: BytesMut::new(), decoder: ReplyDecoder::default(), limit })
+        let plain = within(limit, Plain::open(([127, 0, 0, 1], port).into())).await?;
+        Ok(Self { plain, limit })
     }
 
     /// Send one request and wait for its answer. An error reply is an answer. After an error the
     /// connection is of no further use: a late answer would be taken for that of the next request.
     pub(super) async fn ask(&mut self, args: &[&str]) -> io::Result<Reply> {
         within(self.limit, async {
-            self.send(args).await?;
-            self.receive().await
+            self.plain.send(&sent(args)).await?;
+            self.plain.receive().await
         })
         .await
     }
 
     /// Send one request without waiting.
     pub(super) async fn send(&mut self, args: &[&str]) -> io::Result<()> {
-        let words: Vec<Bytes> = args.iter().map(|word| Bytes::copy_from_slice(word.as_bytes())).collect();
-        let mut out = BytesMut::new();
-        encode_request(&words, &mut out);
-        while out.has_remaining() {
-            self.stream.write_buf(&mut out).await?;
-        }
-        Ok(())
+        self.plain.send(&sent(args)).await
     }
 
     /// The next reply or message, however long it takes. Nothing is lost when the future is dropped.
     pub(super) async fn receive(&mut self) -> io::Result<Reply> {
-        loop {
-            if let Some(reply) = self.decoder.decode(&mut self.input).map_err(io::Error::other)? {
-                return Ok(reply);
-            }
-            if self.stream.read_buf(&mut self.input).await? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-        }
+        self.plain.receive().await
     }
 }
 

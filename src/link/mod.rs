@@ -6,6 +6,7 @@
 mod dial;
 mod io;
 mod pace;
+pub(crate) mod plain;
 mod task;
 pub mod tls;
 
