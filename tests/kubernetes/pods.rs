@@ -11,34 +11,12 @@ use rustix::process::Signal;
 
 use crate::k8s::{ControlPlane, Kubelet, manifests};
 use crate::support::{Network, poll};
+use crate::world::{GUARD, REDIS};
 
-const REDIS: &str = "
-apiVersion: v1
-kind: Service
-metadata: {name: redis}
-spec:
-  selector: {app: redis}
-  ports: [{port: 6379}]
----
-apiVersion: apps/v1
-kind: StatefulSet
-metadata: {name: redis}
-spec:
-  serviceName: redis
-  replicas: 3
-  podManagementPolicy: Parallel
-  selector: {matchLabels: {app: redis}}
-  template:
-    metadata: {labels: {app: redis}}
-    spec:
-      terminationGracePeriodSeconds: 5
-      securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
-      containers:
-        - name: redis
-          image: redis
-          args: [--appendonly, 'yes']
-          securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
-";
+/// Redis as one finds it: it takes the role of a primary when it starts.
+fn redis() -> String {
+    REDIS.replace(GUARD, "")
+}
 
 struct World {
     // In the order in which they end.
@@ -51,7 +29,7 @@ struct World {
 impl World {
     /// Three Redis Pods on three nodes, the API server on a host beside them.
     fn new() -> Self {
-        Self::of(REDIS)
+        Self::of(&redis())
     }
 
     /// The same with those objects.
@@ -246,7 +224,7 @@ fn a_container_that_is_held_stays_ended_and_says_so() {
 
 #[test]
 fn a_container_that_is_started_by_boot_has_no_role_each_time() {
-    let text = REDIS.replace(
+    let text = redis().replace(
         "args: [--appendonly, 'yes']",
         "command: [/vedette/vedette, boot, exec, redis-server]\n          args: [--save, '']",
     );

@@ -24,11 +24,9 @@ fn restart_all(world: &World) -> String {
     })
 }
 
-#[test]
-fn all_pods_come_back_elsewhere_with_their_data() {
-    let world = World::with_claims(3);
-    let first = world.settled();
-    world.kubelet.connect(&first).unwrap().call(&["SET", "key", "kept"]);
+/// A key that the primary takes, and that all have before this returns.
+fn put_a_key_everywhere(world: &World, primary: &str) {
+    world.kubelet.connect(primary).unwrap().call(&["SET", "key", "kept"]);
     for (pod, ..) in world.pods() {
         poll("it is everywhere", || {
             match world.kubelet.connect(&pod).unwrap().call(&["GET", "key"]).text() {
@@ -37,6 +35,13 @@ fn all_pods_come_back_elsewhere_with_their_data() {
             }
         });
     }
+}
+
+#[test]
+fn all_pods_come_back_elsewhere_with_their_data() {
+    let world = World::with_claims(3);
+    let first = world.settled();
+    put_a_key_everywhere(&world, &first);
     let primary = restart_all(&world);
     for (pod, ..) in world.pods() {
         assert_eq!(
@@ -61,15 +66,7 @@ fn all_pods_come_back_elsewhere_without_data() {
 fn a_primary_that_restarts_empty_overwrites_nobody() {
     let world = World::forgetful(0);
     let first = world.settled();
-    world.kubelet.connect(&first).unwrap().call(&["SET", "key", "kept"]);
-    for (pod, ..) in world.pods() {
-        poll("it is everywhere", || {
-            match world.kubelet.connect(&pod).unwrap().call(&["GET", "key"]).text() {
-                text if text == "kept" => Ok(()),
-                other => Err(other),
-            }
-        });
-    }
+    put_a_key_everywhere(&world, &first);
     world.kubelet.signal(&first, Signal::KILL);
     world.settled_without(&first);
     for (pod, ..) in world.pods() {

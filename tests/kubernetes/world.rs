@@ -33,7 +33,8 @@ const MEMBERS: usize = 3;
 const CLIENT: usize = MEMBERS + 1;
 const PODS: usize = CLIENT + 1;
 
-const REDIS: &str = "
+/// A Redis of three behind a Service that vedette is to watch.
+pub(crate) const REDIS: &str = "
 apiVersion: v1
 kind: Service
 metadata:
@@ -66,7 +67,7 @@ spec:
 ";
 
 /// What keeps a data node from serving before it has its role.
-const GUARD: &str = ", --replicaof, 127.0.0.1, '1'";
+pub(crate) const GUARD: &str = ", --replicaof, 127.0.0.1, '1'";
 /// The Service that leads to the replicas.
 pub(crate) const REPLICAS: &str = "redis-replicas";
 const REPLICA_SERVICE: &str = "

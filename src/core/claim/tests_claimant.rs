@@ -1,8 +1,6 @@
 //! A claimant from the first opinion to the end, and what may come in between.
 
-use std::collections::BTreeMap;
-
-use super::tests_world::{World, instance, standing};
+use super::tests_world::{World, instance, left_at_b, standing};
 use super::*;
 use crate::core::ids::{CallNo, ClaimId, PodUid, Version};
 use crate::core::time::Time;
@@ -220,23 +218,9 @@ fn where_nobody_can_be_promoted_it_is_not_tried_without_end() {
 
 /// The lease as a dead claimant left it, when it had recorded b.
 fn left_with_b(world: &mut World) {
-    let claim = ClaimId::from("x");
     let lease = world.lease.as_mut().unwrap();
-    lease.holder = Some(claim.clone());
-    lease.failover = Some(Failover {
-        claim,
-        kind: Kind::Failover,
-        epoch: 8,
-        why: "down".to_owned(),
-        from: Some(instance("a")),
-        candidate: Some(instance("b")),
-        tried: vec![instance("b")],
-        step: Step::Chosen,
-        opinions: Vec::new(),
-        fence: Fence::None,
-        times: BTreeMap::new(),
-        rest: Rest::new(),
-    });
+    lease.holder = Some(ClaimId::from("x"));
+    lease.failover = Some(left_at_b("x"));
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::tests_world::{World, config, instance, standing};
+use super::tests_world::{World, config, instance, left_at_b, standing};
 use super::*;
-use crate::core::ids::{ClaimId, PodUid, RunId};
+use crate::core::ids::{PodUid, RunId};
 use crate::core::time::Time;
 
 fn run(world: &mut World, member: &mut Claimant, seconds: u64) {
@@ -14,14 +14,19 @@ fn run(world: &mut World, member: &mut Claimant, seconds: u64) {
     }
 }
 
-#[test]
-fn a_full_sync_that_ends_makes_room_for_the_next() {
-    let mut world = World::new();
-    // b is in the middle of its full sync, c waits without a role.
+/// A member that repairs, while b is in the middle of its full sync and c waits without a role.
+fn one_syncs_and_one_waits(world: &mut World) -> Claimant {
     world.nodes.get_mut(&PodUid::from("b")).unwrap().busy = true;
     world.nodes.insert(PodUid::from("c"), standing("c1", Some("127.0.0.1:1"), 0));
     let mut member = world.member("m");
     world.tell(&mut member, Fact::Wrong(true));
+    member
+}
+
+#[test]
+fn a_full_sync_that_ends_makes_room_for_the_next() {
+    let mut world = World::new();
+    let mut member = one_syncs_and_one_waits(&mut world);
     assert!(member.claimed().is_some());
     world.nodes.get_mut(&PodUid::from("b")).unwrap().busy = false;
     run(&mut world, &mut member, 120);
@@ -37,10 +42,7 @@ fn a_full_sync_that_ends_makes_room_for_the_next() {
 #[test]
 fn a_repair_ends_where_its_primary_dies_without_a_word() {
     let mut world = World::new();
-    world.nodes.get_mut(&PodUid::from("b")).unwrap().busy = true;
-    world.nodes.insert(PodUid::from("c"), standing("c1", Some("127.0.0.1:1"), 0));
-    let mut member = world.member("m");
-    world.tell(&mut member, Fact::Wrong(true));
+    let mut member = one_syncs_and_one_waits(&mut world);
     assert!(member.claimed().is_some());
     world.down.push("a");
     let listed = world.listed();
@@ -52,10 +54,7 @@ fn a_repair_ends_where_its_primary_dies_without_a_word() {
 #[test]
 fn no_more_replicas_sync_at_a_time_than_may_while_they_are_asked() {
     let mut world = World::new();
-    world.nodes.get_mut(&PodUid::from("b")).unwrap().busy = true;
-    world.nodes.insert(PodUid::from("c"), standing("c1", Some("127.0.0.1:1"), 0));
-    let mut member = world.member("m");
-    world.tell(&mut member, Fact::Wrong(true));
+    let mut member = one_syncs_and_one_waits(&mut world);
     world.take_log();
     world.now = Time::from_millis(200);
     let (mut wishes, mut asked) = (Vec::new(), false);
@@ -165,20 +164,7 @@ fn candidates_that_are_gone_are_not_kept_on_record() {
 
 /// What a dead claimant left of a switchover from a to b, when a had yielded.
 fn yielded() -> Failover {
-    Failover {
-        claim: ClaimId::from("dead.1.1"),
-        kind: Kind::Failover,
-        epoch: 8,
-        why: "switchover".to_owned(),
-        from: Some(instance("a")),
-        candidate: Some(instance("b")),
-        tried: vec![instance("b")],
-        step: Step::Chosen,
-        opinions: Vec::new(),
-        fence: Fence::None,
-        times: Default::default(),
-        rest: Rest::new(),
-    }
+    Failover { why: "switchover".to_owned(), ..left_at_b("dead.1.1") }
 }
 
 #[test]

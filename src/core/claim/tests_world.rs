@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
-    Claimant, Command, Config, Fact, Fence, Gathered, GroupLease, Instance, Listed, Primary, Rest, Role,
-    Rules, Service, Shown, Standing, Wish, Written,
+    Claimant, Command, Config, Fact, Failover, Fence, Gathered, GroupLease, Instance, Kind, Listed, Primary,
+    Rest, Role, Rules, Service, Shown, Standing, Step, Wish, Written,
 };
-use crate::core::ids::{GroupName, PodUid, RunId, Version};
+use crate::core::ids::{ClaimId, GroupName, PodUid, RunId, Version};
 use crate::core::time::Time;
 
 pub(super) fn config(member: &str) -> Config {
@@ -53,6 +53,24 @@ pub(super) fn primary() -> Primary {
         replication_id: "history".to_owned(),
         offset: 0,
         epoch: 7,
+        rest: Rest::new(),
+    }
+}
+
+/// A failover from a to b, as the claimant of that name left it when it had recorded b.
+pub(super) fn left_at_b(claim: &str) -> Failover {
+    Failover {
+        claim: ClaimId::from(claim),
+        kind: Kind::Failover,
+        epoch: 8,
+        why: "down".to_owned(),
+        from: Some(instance("a")),
+        candidate: Some(instance("b")),
+        tried: vec![instance("b")],
+        step: Step::Chosen,
+        opinions: Vec::new(),
+        fence: Fence::None,
+        times: BTreeMap::new(),
         rest: Rest::new(),
     }
 }

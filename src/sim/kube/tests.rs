@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::run::{SIZE, run_fleet, world};
 use super::world::World;
-use crate::core::claim::Outcome;
+use crate::core::claim::{Outcome, Step};
 
 impl World {
     fn fail(&self, what: &str) -> ! {
@@ -117,36 +117,34 @@ fn claimant(world: &World) -> Option<usize> {
         .position(|daemon| daemon.engine.as_ref().is_some_and(|engine| engine.my_id().as_str() == id))
 }
 
+/// The primary's container was killed, and its failover has come to that step; who is at it.
+fn failover_at(seed: u64, step: Step) -> (World, usize) {
+    let mut world = world(seed, QUICK);
+    world.settle();
+    world.kill_container(0);
+    world.wait_for("that step", 10, |world| {
+        world.lease().is_some_and(|lease| lease.failover.is_some_and(|failover| failover.step == step))
+    });
+    let actor = claimant(&world).unwrap();
+    (world, actor)
+}
+
 #[test]
 fn a_claimant_that_is_killed_after_any_step_is_gone_on_for() {
-    use crate::core::claim::Step;
     for step in [Step::Claimed, Step::Chosen, Step::Committed] {
-        let mut world = world(6, QUICK);
-        world.settle();
-        world.kill_container(0);
-        world.wait_for("that step", 10, |world| {
-            world.lease().is_some_and(|lease| lease.failover.is_some_and(|failover| failover.step == step))
-        });
-        let actor = claimant(&world).unwrap();
+        let (mut world, actor) = failover_at(6, step);
         world.kill_daemon(actor);
         world.wait_for("a successor", 30, |world| world.agree_on(1) || world.agree_on(2));
         world.start_daemon(actor, SIZE);
         world.wait_for("the restarted one agrees", 30, |world| world.agree_on(1) || world.agree_on(2));
-        assert_eq!(world.switches(actor), 1.min(world.switches(actor)), "none at its start");
+        assert!(world.switches(actor) <= 1, "none at its start");
     }
 }
 
 #[test]
 fn a_claimant_that_sleeps_longer_than_its_claim_does_no_harm() {
-    use crate::core::claim::Step;
     for step in [Step::Claimed, Step::Chosen, Step::Committed] {
-        let mut world = world(7, QUICK);
-        world.settle();
-        world.kill_container(0);
-        world.wait_for("that step", 10, |world| {
-            world.lease().is_some_and(|lease| lease.failover.is_some_and(|failover| failover.step == step))
-        });
-        let actor = claimant(&world).unwrap();
+        let (mut world, actor) = failover_at(7, step);
         world.daemons[actor].frozen_until = Some(world.now + Duration::from_secs(8));
         world.run_for(Duration::from_secs(9));
         world.hold();
