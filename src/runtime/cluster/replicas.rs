@@ -9,10 +9,10 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{ObjectReference, Pod, Service};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use tokio::time::Instant;
 
 use super::Cluster;
+use super::translate::target;
 use crate::core::action::Level;
 use crate::core::cluster::POD_KEY;
 use crate::core::settings::Fleet;
@@ -209,10 +209,7 @@ fn slice(name: String, family: &str, endpoints: Vec<Endpoint>, own: &Service) ->
     };
     let ports = own.spec.iter().flat_map(|spec| spec.ports.iter().flatten()).map(|port| EndpointPort {
         name: Some(port.name.clone().unwrap_or_default()),
-        port: Some(match port.target_port {
-            Some(IntOrString::Int(target)) if target != 0 => target,
-            Some(IntOrString::Int(_) | IntOrString::String(_)) | None => port.port,
-        }),
+        port: Some(target(port)),
         protocol: Some(port.protocol.clone().unwrap_or_else(|| "TCP".to_owned())),
         ..EndpointPort::default()
     });

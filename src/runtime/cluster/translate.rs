@@ -92,14 +92,7 @@ impl Told for api::Service {
         let manager = selector_manager(&self.metadata);
         let (name, version) = name_and_version(&self.metadata);
         let spec = self.spec.unwrap_or_default();
-        let port = spec.ports.into_iter().flatten().next().and_then(|port| {
-            let number = match port.target_port {
-                // 0 is how the API says that nothing was given.
-                Some(IntOrString::Int(target)) if target != 0 => target,
-                Some(IntOrString::Int(_) | IntOrString::String(_)) | None => port.port,
-            };
-            u16::try_from(number).ok()
-        });
+        let port = spec.ports.iter().flatten().next().and_then(|port| u16::try_from(target(port)).ok());
         Object::Service(Service {
             name,
             version,
@@ -123,6 +116,15 @@ impl Told for api::Node {
             cordoned: spec.unschedulable.unwrap_or_default(),
             out_of_service: spec.taints.into_iter().flatten().any(|taint| taint.key == OUT_OF_SERVICE),
         })
+    }
+}
+
+/// Where a Service's port leads in the Pods; a name there is for nobody to resolve but the API server's own controllers.
+pub(super) const fn target(port: &api::ServicePort) -> i32 {
+    match port.target_port {
+        // 0 is how the API says that nothing was given.
+        Some(IntOrString::Int(target)) if target != 0 => target,
+        Some(IntOrString::Int(_) | IntOrString::String(_)) | None => port.port,
     }
 }
 
