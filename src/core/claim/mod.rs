@@ -31,6 +31,8 @@ mod tests_data;
 #[cfg(test)]
 mod tests_group;
 #[cfg(test)]
+mod tests_losses;
+#[cfg(test)]
 mod tests_service;
 #[cfg(test)]
 mod tests_waiting;
