@@ -21,5 +21,6 @@ mod rights;
 mod services;
 mod shell;
 mod sick;
+mod steps;
 mod world;
 mod writer;

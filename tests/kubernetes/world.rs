@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -13,6 +14,7 @@ use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::json;
 
+use crate::k8s::gate::Gate;
 use crate::k8s::member::FLEET;
 use crate::k8s::{Admin, ControlPlane, Kubelet, Member, manifests};
 use crate::support::{Client, Host, Network, Value, eventually, poll};
@@ -90,6 +92,8 @@ pub(crate) struct World {
     pub(crate) members: Vec<Member>,
     pub(crate) kubelet: Kubelet,
     pub(crate) namespace: String,
+    /// What the members reach the API server through.
+    pub(crate) gate: Option<Gate>,
     pub(crate) plane: Arc<ControlPlane>,
     pub(crate) network: Arc<Network>,
 }
@@ -98,6 +102,17 @@ impl World {
     /// All of it, settled. `spare` more Pods can come in the place of others.
     pub(crate) fn new(spare: usize) -> Self {
         Self::prepare(spare, |text| text, &[])
+    }
+
+    /// The same with a gate before the API server.
+    pub(crate) fn behind_a_gate() -> Self {
+        Self::build(0, |text| text, &[], true)
+    }
+
+    /// The same with members that wait for data nodes no longer than that when all begins anew.
+    pub(crate) fn with_cold_start_wait(wait: Duration) -> Self {
+        let line = format!("vedette cold-start-wait-milliseconds {}", wait.as_millis());
+        Self::prepare(0, |text| text, &[&line])
     }
 
     /// The same with data nodes that rise as primaries, as those do that nobody has prepared.
@@ -122,6 +137,10 @@ impl World {
     }
 
     fn prepare(spare: usize, change: impl FnOnce(String) -> String, lines: &[&str]) -> Self {
+        Self::build(spare, change, lines, false)
+    }
+
+    fn build(spare: usize, change: impl FnOnce(String) -> String, lines: &[&str], gate: bool) -> Self {
         let network = Arc::new(Network::new(PODS + 3 + spare));
         let plane = Arc::new(ControlPlane::start(Some(network.host(API))).with_controllers());
         let account = plane.account();
@@ -133,13 +152,17 @@ impl World {
             })
             .collect();
         drop(account);
+        let gate = gate.then(|| Gate::new(&plane));
+        if let Some(gate) = &gate {
+            members.iter().for_each(|member| member.lead(plane.address(), &gate.address()));
+        }
         let kubelet = Kubelet::start(&plane, &network, PODS, &namespace, &["one", "two", "three"]);
         for mut object in manifests::parse(&change(REDIS.to_owned())) {
             manifests::into_namespace(&mut object, &namespace);
             plane.admin().apply(object);
         }
         members.iter_mut().for_each(Member::launch);
-        let world = Self { members, kubelet, namespace, plane, network };
+        let world = Self { members, kubelet, namespace, gate, plane, network };
         world.settled();
         world
     }
@@ -246,6 +269,30 @@ impl World {
     pub(crate) fn scale(&self, size: usize) {
         let namespace = self.namespace.clone();
         let patch = Patch::Merge(json!({"spec": {"replicas": size}}));
+        self.admin().run(|client| async move {
+            let api: Api<StatefulSet> = Api::namespaced(client, &namespace);
+            api.patch(SERVICE, &PatchParams::default(), &patch).await.unwrap();
+        });
+    }
+
+    /// A key that the primary takes, and that all have before this returns.
+    pub(crate) fn put_a_key_everywhere(&self, primary: &str) {
+        self.kubelet.connect(primary).unwrap().call(&["SET", "key", "kept"]);
+        for (pod, ..) in self.pods() {
+            poll("it is everywhere", || {
+                match self.kubelet.connect(&pod).unwrap().call(&["GET", "key"]).text() {
+                    text if text == "kept" => Ok(()),
+                    other => Err(other),
+                }
+            });
+        }
+    }
+
+    /// Has the StatefulSet's controller replace one Pod after the other.
+    pub(crate) fn roll(&self) {
+        let namespace = self.namespace.clone();
+        let template = json!({"metadata": {"annotations": {"rolled": "yes"}}});
+        let patch = Patch::Merge(json!({"spec": {"template": template}}));
         self.admin().run(|client| async move {
             let api: Api<StatefulSet> = Api::namespaced(client, &namespace);
             api.patch(SERVICE, &PatchParams::default(), &patch).await.unwrap();
