@@ -95,6 +95,9 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// Number of the first host that is nobody's.
+    pub(crate) const OTHERS: usize = PODS;
+
     /// All of it, settled. `spare` more Pods can come in the place of others.
     pub(crate) fn new(spare: usize) -> Self {
         Self::prepare(spare, |text| text, &[])
@@ -122,26 +125,36 @@ impl World {
     }
 
     fn prepare(spare: usize, change: impl FnOnce(String) -> String, lines: &[&str]) -> Self {
-        let network = Arc::new(Network::new(PODS + 3 + spare));
+        let mut world = Self::build(spare, 0, change, lines);
+        world.members.iter_mut().for_each(Member::launch);
+        world.settled();
+        world
+    }
+
+    /// The same before any member runs, with so many hosts for others, from [`World::OTHERS`] on.
+    pub(crate) fn build(
+        spare: usize,
+        others: usize,
+        change: impl FnOnce(String) -> String,
+        lines: &[&str],
+    ) -> Self {
+        let network = Arc::new(Network::new(PODS + others + 3 + spare));
         let plane = Arc::new(ControlPlane::start(Some(network.host(API))).with_controllers());
         let account = plane.account();
         let namespace = account.namespace().to_owned();
-        let mut members: Vec<Member> = (0..MEMBERS)
+        let members: Vec<Member> = (0..MEMBERS)
             .map(|number| {
                 let host = network.host(number + 1);
                 Member::new(&account, &format!("vedette-{number}"), host, MEMBERS, lines)
             })
             .collect();
         drop(account);
-        let kubelet = Kubelet::start(&plane, &network, PODS, &namespace, &["one", "two", "three"]);
+        let kubelet = Kubelet::start(&plane, &network, PODS + others, &namespace, &["one", "two", "three"]);
         for mut object in manifests::parse(&change(REDIS.to_owned())) {
             manifests::into_namespace(&mut object, &namespace);
             plane.admin().apply(object);
         }
-        members.iter_mut().for_each(Member::launch);
-        let world = Self { members, kubelet, namespace, plane, network };
-        world.settled();
-        world
+        Self { members, kubelet, namespace, plane, network }
     }
 
     /// Waits until Service, members and data nodes agree on a primary; the name of its Pod.

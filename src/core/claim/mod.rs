@@ -15,6 +15,7 @@ mod hold;
 mod kin;
 mod member;
 pub mod name;
+mod observer;
 mod opinions;
 mod order;
 mod plain;

@@ -71,7 +71,8 @@ impl Ward {
         let now = desk.cx.now;
         match self.follows(service) {
             Follows::Committed(epoch) => self.edits.right_for = Some(epoch),
-            Follows::Unknown if !self.edits.ahead_told => {
+            // An observer leaves it to those who act.
+            Follows::Unknown if !self.edits.ahead_told && !desk.config.observe => {
                 self.edits.ahead_at.get_or_insert(now + LAG);
             }
             Follows::Unknown | Follows::Earlier | Follows::Nobody => {}

@@ -183,6 +183,9 @@ impl Membership {
                 if let Some(Object::Lease(Lease { version, plain, .. })) = object {
                     self.version = Some(version);
                     self.found = MemberLease::parse(&plain).ok();
+                    // What an earlier life heard of is not forgotten with it.
+                    let heard = self.found.as_ref().map_or(0, |found| found.epoch);
+                    self.epoch = self.epoch.max(heard);
                 }
                 self.news_at.get_or_insert(now);
             }
