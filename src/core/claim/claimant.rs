@@ -130,7 +130,7 @@ impl Claimant {
                 });
             }
             Fact::Heard(epoch) => self.heard = self.heard.max(epoch),
-            Fact::Followed(primary) => self.follow_sentinels(*primary, out),
+            Fact::Followed(primary, heard) => self.follow_sentinels(*primary, heard, out),
             Fact::Wrong(wrong) => self.wrong = wrong,
             Fact::Seen(shown) => self.see(&shown, now, out),
             Fact::Read(call, answer) => self.read(call, answer, now, out),

@@ -12,8 +12,15 @@ impl Claimant {
         self.config.observe && matches!(self.view, View::Missing { .. })
     }
 
-    /// Never back in epoch. At the same one it may be another Pod of the same name, or at another address.
-    pub(super) fn follow_sentinels(&mut self, primary: Primary, out: &mut Vec<Wish>) {
+    /// Whether the Service is led by what Sentinels were heard to say.
+    #[must_use]
+    pub const fn routes_by_sentinels(&self) -> bool {
+        self.followed.is_some()
+    }
+
+    /// Never back in epoch. At the same one it may be another Pod of the same name, or at another address. What was only read off
+    /// the Service is no reason to lead it anywhere.
+    pub(super) fn follow_sentinels(&mut self, primary: Primary, heard: bool, out: &mut Vec<Wish>) {
         let newer = |known: &Primary| {
             known.epoch < primary.epoch
                 || known.epoch == primary.epoch && known.instance.pod == primary.instance.pod
@@ -22,7 +29,7 @@ impl Claimant {
             return;
         }
         self.heard = self.heard.max(primary.epoch);
-        self.followed = Some(primary.clone());
+        self.followed = heard.then(|| primary.clone());
         self.remembered = Some(primary.clone());
         out.push(Wish::Switched(Box::new(primary)));
     }

@@ -80,7 +80,8 @@ impl Ward {
         if self.follows(service) != Follows::Unknown {
             (self.edits.ahead_at, self.edits.ahead_told) = (None, false);
         }
-        if self.is_edited(service) {
+        let knows = !self.claimant.is_leaderless() || self.claimant.routes_by_sentinels();
+        if knows && self.is_edited(service) {
             let turn = self.edits.turn(now);
             if now < turn {
                 self.edits.due_at = Some(turn);

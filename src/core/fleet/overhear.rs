@@ -78,21 +78,21 @@ impl Ward {
             desk.cx.log(Level::Warning, Some(desk.group), text);
         }
         self.strange = strange;
-        let (reign, source) = match verdict {
-            Verdict::Follow(reign) => (reign, "by what Sentinels say"),
+        let (reign, heard) = match verdict {
+            Verdict::Follow(reign) => (reign, true),
             // Whoever hears nothing goes by what another member heard and routed.
             Verdict::Silence => match routed {
                 Some(routed) if known.as_ref().is_none_or(|known| known.epoch < routed.epoch) => {
-                    (routed, "by where the Service leads")
+                    (routed, false)
                 }
                 Some(_) | None => return,
             },
             Verdict::Stranger(_) | Verdict::Unclear => return,
         };
-        self.follow(reign, source, desk);
+        self.follow(reign, heard, desk);
     }
 
-    fn follow(&mut self, reign: Reign, source: &str, desk: &mut Desk<'_, '_>) {
+    fn follow(&mut self, reign: Reign, heard: bool, desk: &mut Desk<'_, '_>) {
         if !self.claimant.is_leaderless() {
             return;
         }
@@ -100,9 +100,10 @@ impl Ward {
         let address = place.address.shown_with_port(false);
         let instance = Instance { pod: reign.pod, uid: uid.clone(), address, run_id: RunId::from("") };
         let same = |known: &Primary| known.instance == instance && known.epoch == reign.epoch;
-        if self.claimant.committed().is_some_and(same) {
+        if self.claimant.committed().is_some_and(same) && self.claimant.routes_by_sentinels() >= heard {
             return;
         }
+        let source = if heard { "by what Sentinels say" } else { "by where the Service leads" };
         let text = format!("{} is primary at epoch {}, {source}", instance.pod, reign.epoch);
         desk.cx.log(Level::Notice, Some(desk.group), text);
         let primary = Primary {
@@ -112,7 +113,7 @@ impl Ward {
             epoch: reign.epoch,
             rest: Rest::new(),
         };
-        self.tell(Fact::Followed(Box::new(primary)), desk);
+        self.tell(Fact::Followed(Box::new(primary), heard), desk);
     }
 
     /// Where the Service leads, and since which epoch; nothing if it says no epoch.

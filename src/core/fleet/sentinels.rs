@@ -142,10 +142,10 @@ impl Sentinels {
         };
         self.agreed = since.map(|since| (said.clone(), since));
         let sure = since.is_some_and(|since| now >= since + AGREED);
-        // What was not heard from a Sentinel is as late as the fleet counted it.
+        // What was not heard from a Sentinel is as late as the fleet counted it, and no better than what is.
         let theirs =
             self.followed.as_ref().filter(|theirs| known.is_some_and(|known| known.pod == theirs.pod));
-        let before = theirs.or(known).map(|theirs| theirs.epoch);
+        let before = theirs.map(|theirs| theirs.epoch).or(known.and_then(|known| known.epoch.checked_sub(1)));
         let epoch = epoch_of((&said, newest.epoch), (known, before), service, sure);
         match epoch {
             Some(epoch) => {
@@ -340,6 +340,23 @@ mod tests {
         member.judge(0);
         member.service = Some(reign("c", 5));
         assert_eq!(member.judge(100), Verdict::Follow(reign("a", 5)));
+    }
+
+    #[test]
+    fn what_was_read_off_the_service_is_no_better_than_a_word() {
+        // Somebody led it to b, and this member has heard nobody before.
+        for epoch in [0, 5] {
+            let service = Some(reign("b", epoch));
+            let mut member = Member { known: service.clone(), service, ..Member::default() };
+            member.hear("s1", "10.0.0.1", epoch, 0);
+            assert_eq!(member.judge(0), Verdict::Follow(reign("a", epoch + 1)));
+            let service = Some(reign("b", epoch));
+            let mut member = Member { known: service.clone(), service, ..Member::default() };
+            if epoch > 0 {
+                member.hear("s1", "10.0.0.1", epoch - 1, 0);
+                assert_eq!(member.judge(0), Verdict::Unclear, "that one is late");
+            }
+        }
     }
 
     #[test]
