@@ -1,18 +1,20 @@
 //! Beside genuine Sentinels: following them, taking over, and the way back.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::DeleteParams;
+use tempfile::TempDir;
 
 use crate::k8s::Member;
 use crate::k8s::container::PORT;
 use crate::k8s::member::FLEET;
 use crate::support::sentinel::SentinelSpec;
 use crate::support::{Program, Sentinel, poll};
-use crate::world::{GROUP, GUARD, World};
+use crate::world::{EPOCH, GROUP, GUARD, World};
 
 /// All that a data node may hear of a fleet that observes.
 const ALLOWED: [&str; 5] = ["ping", "info", "role", "subscribe", "client|setname"];
@@ -22,16 +24,35 @@ struct Beside {
     // In the order in which they end.
     world: World,
     sentinels: Vec<Sentinel>,
-    /// What each data node has heard, by its address: the client's address, and the command.
+    /// What data nodes have heard: the client's address, and the command.
     heard: Heard,
+    /// Names of the Pods, if the Sentinels go by names.
+    hosts: Option<TempDir>,
 }
 
 type Heard = Arc<Mutex<Vec<(String, String)>>>;
 
 impl Beside {
-    /// `guarded` data nodes start as replicas of nobody.
-    fn new(guarded: bool) -> Self {
-        let change = |text: String| if guarded { text } else { text.replace(GUARD, "") };
+    /// As with spotahome's operator: addresses, and data nodes that start as replicas of nobody.
+    fn guarded() -> Self {
+        Self::new(|text| text, None)
+    }
+
+    /// As with bitnami's chart: addresses, and data nodes that nothing keeps from serving.
+    fn unguarded() -> Self {
+        Self::new(|text| text.replace(GUARD, ""), None)
+    }
+
+    /// The same, where everybody goes by names.
+    fn named() -> Self {
+        let hosts = TempDir::with_prefix("vedette-hosts").unwrap();
+        let file = hosts.path().join("hosts");
+        fs::write(&file, "").unwrap();
+        let command = format!("command: [with-hosts, {}]\n          args: [", file.display());
+        Self::new(|text| text.replace(GUARD, "").replace("args: [", &command), Some(hosts))
+    }
+
+    fn new(change: impl FnOnce(String) -> String, hosts: Option<TempDir>) -> Self {
         let world = World::build(0, 3, change, &["vedette observe yes"]);
         let first = "redis-0".to_owned();
         poll("all data nodes answer", || {
@@ -39,12 +60,22 @@ impl Beside {
                 (0..3).map(|number| world.role(&format!("redis-{number}"))).filter_map(Result::ok).collect();
             if roles.len() == 3 { Ok(()) } else { Err(roles) }
         });
-        let address = world.kubelet.address(&first).unwrap();
-        world.kubelet.connect(&first).unwrap().call(&["REPLICAOF", "NO", "ONE"]);
-        for other in ["redis-1", "redis-2"] {
-            world.kubelet.connect(other).unwrap().call(&["REPLICAOF", &address, &PORT.to_string()]);
+        let mut beside = Self { world, sentinels: Vec::new(), heard: Heard::default(), hosts };
+        if let Some(hosts) = &beside.hosts {
+            let pods = beside.world.pods();
+            let lines = pods.iter().map(|(pod, _, address)| format!("{address} {}\n", beside.known_as(pod)));
+            fs::write(hosts.path().join("hosts"), lines.collect::<String>()).unwrap();
+            for (pod, ..) in &pods {
+                let mut client = beside.world.kubelet.connect(pod).unwrap();
+                client.call(&["CONFIG", "SET", "replica-announce-ip", &beside.known_as(pod)]);
+            }
         }
-        let mut beside = Self { world, sentinels: Vec::new(), heard: Heard::default() };
+        let address = beside.known_as(&first);
+        beside.world.kubelet.connect(&first).unwrap().call(&["REPLICAOF", "NO", "ONE"]);
+        for other in ["redis-1", "redis-2"] {
+            let mut client = beside.world.kubelet.connect(other).unwrap();
+            client.call(&["REPLICAOF", &address, &PORT.to_string()]);
+        }
         beside.start_sentinels(&address);
         beside.sentinels_know_all();
         for (pod, ..) in beside.world.pods() {
@@ -54,18 +85,33 @@ impl Beside {
         beside
     }
 
+    /// How Sentinels and data nodes call a Pod.
+    fn known_as(&self, pod: &str) -> String {
+        match &self.hosts {
+            Some(_) => format!("{pod}.redis-headless.default.svc.cluster.local"),
+            None => self.world.kubelet.address(pod).unwrap(),
+        }
+    }
+
     /// New Sentinels, which know nothing but the primary.
     fn start_sentinels(&mut self, primary: &str) {
         self.sentinels = (0..3)
             .map(|number| {
                 let place = self.world.network.host(World::OTHERS + number);
+                let program = match &self.hosts {
+                    Some(hosts) => Program::genuine().with_hosts(&hosts.path().join("hosts")),
+                    None => Program::genuine(),
+                };
+                let names = if self.hosts.is_some() { "yes" } else { "no" };
                 let lines = [
+                    format!("sentinel resolve-hostnames {names}"),
+                    format!("sentinel announce-hostnames {names}"),
                     format!("sentinel monitor {GROUP} {primary} {PORT} 2"),
                     format!("sentinel down-after-milliseconds {GROUP} 1000"),
                     format!("sentinel failover-timeout {GROUP} 10000"),
                 ];
                 Sentinel::start(&SentinelSpec {
-                    program: Program::genuine(),
+                    program,
                     host: place.address().to_owned(),
                     place: Some(place.clone()),
                     lines: lines.into(),
@@ -135,10 +181,9 @@ impl Beside {
         let (Some((ip, epoch)), None) = (told.next(), told.next()) else {
             return Err("the Sentinels don't agree".to_owned());
         };
-        let pods = self.world.pods();
-        let pod =
-            pods.into_iter().find(|(.., address)| *address == ip).ok_or_else(|| format!("{ip} is no Pod"))?;
-        Ok((pod.0, epoch.parse().unwrap()))
+        let mut pods = self.world.pods().into_iter().map(|(pod, ..)| pod);
+        let pod = pods.find(|pod| self.known_as(pod) == ip).ok_or_else(|| format!("{ip} is no Pod"))?;
+        Ok((pod, epoch.parse().unwrap()))
     }
 
     /// Service, members and Sentinels agree on a primary, and no Lease says so; its Pod and the Sentinels' epoch.
@@ -178,7 +223,7 @@ impl Beside {
         let after = self.followed_without(pod);
         self.world.kubelet.release(pod);
         self.world.switched(&before, 1);
-        let address = self.world.kubelet.address(&after.0).unwrap();
+        let address = self.known_as(&after.0);
         poll("the old primary follows", || match self.world.role(pod)? {
             role if role == format!("slave of {address} connected") => Ok(()),
             role => Err(role),
@@ -208,33 +253,49 @@ impl Beside {
     }
 }
 
+impl Beside {
+    /// The Sentinels' first primary is followed, and the one after it; that one, and its epoch.
+    #[track_caller]
+    fn follows(&self) -> (String, u64) {
+        let (first, epoch) = poll("all follow the Sentinels", || self.followed());
+        assert_eq!((first.as_str(), epoch), ("redis-0", 0));
+        assert!(self.world.service().metadata.annotations.unwrap().contains_key(EPOCH));
+        let (second, epoch) = self.fail_over_by_sentinels(&first);
+        assert_eq!(self.world.epoch(), epoch, "the Service has the epoch that was heard");
+        self.only_listens();
+        (second, epoch)
+    }
+
+    #[track_caller]
+    fn only_listens(&self) {
+        let said = self.said_by_fleet();
+        assert!(said.iter().all(|command| ALLOWED.contains(&command.as_str())), "{said:?}");
+        assert!(said.contains("ping") && said.contains("subscribe"), "{said:?}");
+    }
+
+    /// The Sentinels end, and the fleet is told to act.
+    #[track_caller]
+    fn takes_over(&mut self, primary: &str, heard: u64) {
+        let history = self.history(primary);
+        let switches = self.world.switches();
+        self.sentinels.iter_mut().for_each(Sentinel::terminate);
+        self.roll("no");
+        assert_eq!(self.world.settled(), primary, "it stays");
+        assert_eq!(self.history(primary), history, "it was never anything else meanwhile");
+        self.world.switched(&switches, 0);
+        let epoch = self.lease_epoch();
+        assert!(epoch > heard, "{epoch} after {heard}");
+        assert_eq!(self.world.epoch(), epoch);
+    }
+}
+
 #[test]
 fn a_fleet_follows_sentinels_takes_over_and_goes_back() {
-    let mut beside = Beside::new(false);
-    let (first, epoch) = poll("all follow the Sentinels", || beside.followed());
-    assert_eq!((first.as_str(), epoch), ("redis-0", 0));
-    assert!(beside.world.service().metadata.annotations.unwrap().contains_key("vedette.dev/epoch"));
+    let mut beside = Beside::unguarded();
     let writer = beside.world.service_writer();
+    let (second, epoch) = beside.follows();
     writer.goes_on();
-
-    let (second, epoch) = beside.fail_over_by_sentinels(&first);
-    assert_eq!(beside.world.epoch(), epoch, "the Service has the epoch that was heard");
-    writer.goes_on();
-    let said = beside.said_by_fleet();
-    assert!(said.iter().all(|command| ALLOWED.contains(&command.as_str())), "{said:?}");
-    assert!(said.contains("ping") && said.contains("subscribe"), "{said:?}");
-
-    // The take-over: the Sentinels end, the fleet is told to act.
-    let history = beside.history(&second);
-    let switches = beside.world.switches();
-    beside.sentinels.iter_mut().for_each(Sentinel::terminate);
-    beside.roll("no");
-    poll("the fleet has recorded the primary", || beside.world.agreed());
-    assert_eq!(beside.world.settled(), second, "it stays");
-    assert_eq!(beside.history(&second), history, "it was never anything else meanwhile");
-    beside.world.switched(&switches, 0);
-    assert!(beside.lease_epoch() > epoch, "{} after {epoch}", beside.lease_epoch());
-    assert_eq!(beside.world.epoch(), beside.lease_epoch());
+    beside.takes_over(&second, epoch);
     writer.goes_on();
     beside.world.kubelet.kill_and_hold(&second);
     poll("the fleet fails over", || beside.world.leads_to_another_than(&second));
@@ -246,8 +307,7 @@ fn a_fleet_follows_sentinels_takes_over_and_goes_back() {
     beside.roll("yes");
     let ahead = beside.world.epoch();
     beside.world.delete::<Lease>(&format!("{FLEET}-group-{GROUP}"), DeleteParams::default());
-    let address = beside.world.kubelet.address(&third).unwrap();
-    beside.start_sentinels(&address);
+    beside.start_sentinels(&beside.known_as(&third));
     beside.sentinels_know_all();
     let (same, theirs) = poll("all follow the Sentinels", || beside.followed());
     assert_eq!((same, theirs), (third.clone(), 0));
@@ -258,8 +318,15 @@ fn a_fleet_follows_sentinels_takes_over_and_goes_back() {
 }
 
 #[test]
+fn sentinels_that_go_by_names_are_followed_and_replaced() {
+    let mut beside = Beside::named();
+    let (second, epoch) = beside.follows();
+    beside.takes_over(&second, epoch);
+}
+
+#[test]
 fn sentinels_that_an_operator_set_up_anew_are_followed() {
-    let beside = Beside::new(true);
+    let beside = Beside::guarded();
     let (first, _) = poll("all follow the Sentinels", || beside.followed());
     let (second, epoch) = beside.fail_over_by_sentinels(&first);
     // As spotahome's operator does it: another primary by its own hand, and Sentinels that begin at 0 with it.
@@ -281,6 +348,5 @@ fn sentinels_that_an_operator_set_up_anew_are_followed() {
     let (now, theirs) = beside.followed_without(&second);
     assert_eq!((now.as_str(), theirs), (third, 0));
     assert!(beside.world.epoch() > epoch, "{} after {epoch}", beside.world.epoch());
-    let said = beside.said_by_fleet();
-    assert!(said.iter().all(|command| ALLOWED.contains(&command.as_str())), "{said:?}");
+    beside.only_listens();
 }
