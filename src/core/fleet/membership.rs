@@ -250,6 +250,25 @@ mod tests {
     }
 
     #[test]
+    fn an_epoch_that_an_earlier_life_heard_of_is_kept() {
+        let mut before = membership();
+        before.committed(7);
+        let Some(Call::ReadLease { .. }) = before.step(Time::ZERO) else { panic!("it is read first") };
+        before.answered(Answer::Read(None), Time::ZERO);
+        let Some(Call::WriteLease { name, plain, .. }) = before.step(Time::from_millis(20)) else {
+            panic!("and then written")
+        };
+        let lease = Lease { name, version: Version::from("1"), plain };
+        let mut after = membership();
+        assert!(matches!(after.step(Time::ZERO), Some(Call::ReadLease { .. })));
+        after.answered(Answer::Read(Some(Object::Lease(lease))), Time::ZERO);
+        let Some(Call::WriteLease { plain, .. }) = after.step(Time::from_millis(20)) else {
+            panic!("it is written anew")
+        };
+        assert_eq!(MemberLease::parse(&plain).unwrap().epoch, 7);
+    }
+
+    #[test]
     fn no_wish_of_the_api_server_makes_a_member_look_dead() {
         let mut own = membership();
         let refused = Answer::Refused { after: Some(Duration::from_secs(60)), reason: "busy".to_owned() };

@@ -18,6 +18,8 @@ const FRESH: Duration = Duration::from_secs(6);
 const FORGOTTEN: Duration = Duration::from_secs(60);
 /// How long they must agree on another primary where their epochs don't say that it is the later one.
 const AGREED: Duration = Duration::from_secs(10);
+/// What is not clear is looked at again after so long.
+const AGAIN: Duration = Duration::from_secs(1);
 /// Epochs from here on are nobody's: there must be room above them on a Service.
 const ABOVE_ALL: u64 = 1 << 52;
 /// Longest name of a host.
@@ -113,6 +115,8 @@ impl Sentinels {
             self.agreed = None;
             return Verdict::Silence;
         };
+        // Words lapse without a sound.
+        self.look_at = Some(now + AGAIN);
         let mut named: Vec<Option<String>> = fresh()
             .filter(|word| word.epoch == newest.epoch)
             .map(|word| pod(&word.host, word.port))
@@ -149,14 +153,14 @@ impl Sentinels {
         let epoch = epoch_of((&said, newest.epoch), (known, before), service, sure);
         match epoch {
             Some(epoch) => {
+                self.look_at = None;
                 self.followed = Some(Reign { pod: said.clone(), epoch: newest.epoch });
                 Verdict::Follow(Reign { pod: said, epoch })
             }
             None => {
-                let soon = now + Duration::from_secs(1);
-                self.look_at = Some(
-                    since.map_or(soon, |since| since + AGREED).max(now + Duration::from_millis(1)).min(soon),
-                );
+                // They may have agreed for long before then.
+                let agreed = since.map(|since| since + AGREED).filter(|at| *at > now);
+                self.look_at = agreed.into_iter().chain(self.look_at).min();
                 Verdict::Unclear
             }
         }
@@ -308,6 +312,23 @@ mod tests {
             member.judge(at);
             assert_eq!(member.known, Some(reign("a", 5)), "{at}");
         }
+    }
+
+    #[test]
+    fn who_contradicts_the_others_is_waited_for_to_fall_silent() {
+        let mut member = Member::default();
+        member.hear("s1", "10.0.0.1", 0, 0);
+        member.hear("s2", "10.0.0.2", 0, 0);
+        member.hear("s3", "10.0.0.2", 0, 0);
+        assert_eq!(member.judge(0), Verdict::Unclear);
+        for at in [2000, 4000] {
+            member.hear("s2", "10.0.0.2", 0, at);
+            member.hear("s3", "10.0.0.2", 0, at);
+        }
+        // Nothing new is said any more, and yet it is looked at.
+        assert!(member.sentinels.next_deadline().is_some());
+        assert_eq!(member.judge(6001), Verdict::Follow(reign("b", 0)));
+        assert_eq!(member.sentinels.next_deadline(), None);
     }
 
     #[test]

@@ -150,6 +150,7 @@ fn while_there_is_a_lease_it_counts() {
 fn whatever_befalls_them_observers_come_to_agree() {
     for seed in 0..10 {
         let (mut world, mut sentinels) = (beside(seed), Sentinels::new());
+        world.note(|| format!("seed {seed}"));
         for _ in 0..20 {
             sentinels.speak(&mut world);
             let pause = Duration::from_millis(world.rng.range(100, 4000));
