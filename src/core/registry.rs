@@ -25,12 +25,13 @@ impl Engine {
     pub(crate) fn adopt_settings(&mut self, settings: GroupSettings, now: Time) -> GroupId {
         self.next_group += 1;
         let id = GroupId(self.next_group);
-        let by_leases = self.shared.node.fleet.is_some();
-        let link = self.shared.links.create(!by_leases, now);
+        let fleet = self.shared.node.fleet.as_ref();
+        let (by_leases, observes) = (fleet.is_some(), fleet.is_some_and(|fleet| fleet.observe));
+        let link = self.shared.links.create(!by_leases || observes, now);
         self.owners.insert(link, Owner::Node(id, Which::Primary));
         let mut settings = settings;
         // Who is primary, and who else there is, only the Leases and the Pods say.
-        let seat = by_leases.then(|| Box::new(Seat::taken_from(&mut settings)));
+        let seat = by_leases.then(|| Box::new(Seat::taken_from(&mut settings, observes)));
         let primary = address(&settings.primary.host, settings.primary.port, &self.shared.names);
         let fast_down_after = self.shared.node.fast_down_after.get(&settings.name).copied();
         let mut group = Group {
@@ -210,7 +211,7 @@ impl Group {
         if self.replicas.contains_key(&key) {
             return None;
         }
-        let link = cx.shared.links.create(self.seat.is_none(), cx.now);
+        let link = cx.shared.links.create(self.listens(), cx.now);
         owners.insert(link, Owner::Node(self.id, Which::Replica(key.clone())));
         self.replicas.insert(key.clone(), Instance::new(Kind::Replica, key.clone(), at, link, cx.now));
         Some(key)

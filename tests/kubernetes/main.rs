@@ -13,6 +13,7 @@ mod crews;
 mod failovers;
 mod leases;
 mod manifests;
+mod migration;
 mod outage;
 mod outages;
 mod pods;

@@ -99,6 +99,9 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// Number of the first host that is nobody's.
+    pub(crate) const OTHERS: usize = PODS;
+
     /// All of it, settled. `spare` more Pods can come in the place of others.
     pub(crate) fn new(spare: usize) -> Self {
         Self::prepare(spare, |text| text, &[])
@@ -106,7 +109,11 @@ impl World {
 
     /// The same with a gate before the API server.
     pub(crate) fn behind_a_gate() -> Self {
-        Self::build(0, |text| text, &[], true)
+        let mut world = Self::build(0, 0, |text| text, &[]);
+        let gate = Gate::new(&world.plane);
+        world.members.iter().for_each(|member| member.lead(world.plane.address(), &gate.address()));
+        world.gate = Some(gate);
+        world.launched()
     }
 
     /// The same with members that wait for data nodes no longer than that when all begins anew.
@@ -137,34 +144,39 @@ impl World {
     }
 
     fn prepare(spare: usize, change: impl FnOnce(String) -> String, lines: &[&str]) -> Self {
-        Self::build(spare, change, lines, false)
+        Self::build(spare, 0, change, lines).launched()
     }
 
-    fn build(spare: usize, change: impl FnOnce(String) -> String, lines: &[&str], gate: bool) -> Self {
-        let network = Arc::new(Network::new(PODS + 3 + spare));
+    fn launched(mut self) -> Self {
+        self.members.iter_mut().for_each(Member::launch);
+        self.settled();
+        self
+    }
+
+    /// The same before any member runs, with so many hosts for others, from [`World::OTHERS`] on.
+    pub(crate) fn build(
+        spare: usize,
+        others: usize,
+        change: impl FnOnce(String) -> String,
+        lines: &[&str],
+    ) -> Self {
+        let network = Arc::new(Network::new(PODS + others + 3 + spare));
         let plane = Arc::new(ControlPlane::start(Some(network.host(API))).with_controllers());
         let account = plane.account();
         let namespace = account.namespace().to_owned();
-        let mut members: Vec<Member> = (0..MEMBERS)
+        let members: Vec<Member> = (0..MEMBERS)
             .map(|number| {
                 let host = network.host(number + 1);
                 Member::new(&account, &format!("vedette-{number}"), host, MEMBERS, lines)
             })
             .collect();
         drop(account);
-        let gate = gate.then(|| Gate::new(&plane));
-        if let Some(gate) = &gate {
-            members.iter().for_each(|member| member.lead(plane.address(), &gate.address()));
-        }
-        let kubelet = Kubelet::start(&plane, &network, PODS, &namespace, &["one", "two", "three"]);
+        let kubelet = Kubelet::start(&plane, &network, PODS + others, &namespace, &["one", "two", "three"]);
         for mut object in manifests::parse(&change(REDIS.to_owned())) {
             manifests::into_namespace(&mut object, &namespace);
             plane.admin().apply(object);
         }
-        members.iter_mut().for_each(Member::launch);
-        let world = Self { members, kubelet, namespace, gate, plane, network };
-        world.settled();
-        world
+        Self { members, kubelet, namespace, gate: None, plane, network }
     }
 
     /// Waits until Service, members and data nodes agree on a primary; the name of its Pod.

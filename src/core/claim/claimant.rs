@@ -78,6 +78,8 @@ pub struct Claimant {
     pub(super) heard: u64,
     /// The commit with the highest epoch that was ever seen: what clients are answered with.
     pub(super) remembered: Option<Primary>,
+    /// Whom Sentinels name, where this member only observes and there is no Lease.
+    pub(super) followed: Option<Primary>,
     /// Whose data a Lease that is there no more knew as the group's.
     pub(super) recalled: Replicas,
     pub(super) hold: Option<Hold>,
@@ -103,6 +105,7 @@ impl Claimant {
             ended: false,
             heard: 0,
             remembered: None,
+            followed: None,
             recalled: Replicas::default(),
             hold: None,
             router: Router::default(),
@@ -128,6 +131,7 @@ impl Claimant {
                 });
             }
             Fact::Heard(epoch) => self.heard = self.heard.max(epoch),
+            Fact::Followed(primary, heard) => self.follow_sentinels(*primary, heard, out),
             Fact::Wrong(wrong) => self.wrong = wrong,
             Fact::Seen(shown) => self.see(&shown, now, out),
             Fact::Read(call, answer) => self.read(call, answer, now, out),
@@ -212,11 +216,13 @@ impl Claimant {
     pub fn next_deadline(&self) -> Option<Time> {
         let view = match &self.view {
             View::Unknown => None,
+            // Who only observes waits for nothing of this.
+            View::Missing { .. } | View::Is(_) if self.config.observe => None,
             View::Missing { since } => Some(*since + self.claim_time()),
             View::Is(sight) if sight.lease.holder.is_some() => Some(sight.expires_at(sight.lease.seconds)),
             View::Is(_) => {
                 let anew = self.outdated_since(Time::ZERO).map(|since| since + self.claim_time());
-                anew.or(self.rests_until()).filter(|_| !self.config.observe)
+                anew.or(self.rests_until())
             }
         };
         match &self.hold {
@@ -232,7 +238,8 @@ impl Claimant {
             .chain(self.router.next_deadline())
             .min(),
             None => {
-                let start = self.gathered.as_ref().map(|(_, at)| (*at).max(self.again_at().unwrap_or(*at)));
+                let gathered = self.gathered.as_ref().filter(|_| !self.config.observe);
+                let start = gathered.map(|(_, at)| (*at).max(self.again_at().unwrap_or(*at)));
                 [view, start, self.router.next_deadline()].into_iter().flatten().min()
             }
         }
@@ -307,6 +314,10 @@ impl Claimant {
             (Some((version, lease)), view @ (View::Unknown | View::Missing { .. })) => {
                 *view = View::Is(Box::new(Sight::new(version.clone(), lease.clone(), now)));
             }
+        }
+        if shown.is_some() {
+            // A Lease alone counts where there is one.
+            self.followed = None;
         }
         if let Some((_, lease)) = shown
             && let Some(primary) = &lease.primary

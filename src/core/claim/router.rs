@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::claimant::{Claimant, View};
 use super::facts::{Service, Shown, Wish, Written};
-use super::group::GroupLease;
+use super::group::Primary;
 use super::rules::Rule;
 use crate::core::ids::CallNo;
 use crate::core::time::Time;
@@ -69,9 +69,9 @@ impl Router {
         self.again_at
     }
 
-    /// How the Service must look for that Lease, if it must look otherwise. A later epoch than the Lease's is left alone.
-    fn wanted(service: &Service, lease: &GroupLease) -> Option<Service> {
-        let primary = lease.primary.as_ref()?;
+    /// How the Service must look for that primary, if it must look otherwise. A later epoch is left alone.
+    fn wanted(service: &Service, primary: Option<&Primary>) -> Option<Service> {
+        let primary = primary?;
         let right = service.pod == primary.instance.pod && service.epoch == primary.epoch;
         let (pod, epoch) = (primary.instance.pod.clone(), primary.epoch);
         (service.epoch <= epoch && !right).then(|| Service { pod, epoch, version: service.version.clone() })
@@ -83,8 +83,13 @@ impl Claimant {
         if self.router.phase != Phase::Idle || !self.router.may_ask(now) {
             return;
         }
-        let (View::Is(sight), Some(service)) = (&self.view, &self.router.service) else { return };
-        if Router::wanted(service, &sight.lease).is_some() {
+        let Some(service) = &self.router.service else { return };
+        let primary = match &self.view {
+            View::Unknown => None,
+            View::Missing { .. } => self.followed.as_ref(),
+            View::Is(sight) => sight.lease.primary.as_ref(),
+        };
+        if Router::wanted(service, primary).is_some() {
             let call = self.call();
             self.router.phase = Phase::ReadingService(call);
             out.push(Wish::ReadService(call));
@@ -131,8 +136,8 @@ impl Claimant {
             return;
         }
         let wanted = match answer {
-            Some(Some((_, lease))) => Router::wanted(service, lease),
-            Some(None) => None,
+            Some(Some((_, lease))) => Router::wanted(service, lease.primary.as_ref()),
+            Some(None) => Router::wanted(service, self.followed.as_ref()),
             None => {
                 self.router.again_at = Some(now + AGAIN);
                 None

@@ -12,6 +12,7 @@ use super::objects::Objects;
 use super::report::Progress;
 use super::roles::Wrong;
 use super::scope::{Scope, parse_address};
+use super::sentinels::Sentinels;
 use crate::core::action::Level;
 use crate::core::address::Address;
 use crate::core::claim::{
@@ -96,6 +97,10 @@ pub(crate) struct Ward {
     pub(super) foreign: BTreeMap<PodUid, Time>,
     /// The veto of a replica is heeded until then.
     pub(super) veto_until: Option<Time>,
+    /// What is heard of Sentinels beside this fleet, while it only observes.
+    pub(super) sentinels: Sentinels,
+    /// What was last said of a primary that they name and that isn't followed.
+    pub(super) strange: Option<String>,
 }
 
 impl Ward {
@@ -134,6 +139,8 @@ impl Ward {
             diverged: false,
             foreign: BTreeMap::new(),
             veto_until: None,
+            sentinels: Sentinels::default(),
+            strange: None,
         }
     }
 
@@ -189,6 +196,7 @@ impl Ward {
     /// One look at the whole: whatever is due.
     pub(crate) fn look(&mut self, desk: &mut Desk<'_, '_>) {
         let now = desk.cx.now;
+        self.mind_sentinels(desk);
         self.seat(desk);
         self.enlist(desk);
         self.condemn(desk);
@@ -201,8 +209,10 @@ impl Ward {
         }
         self.list(desk);
         self.gather(desk);
-        self.mind_roles(desk);
-        self.mind_departure(desk);
+        if !desk.config.observe {
+            self.mind_roles(desk);
+            self.mind_departure(desk);
+        }
         self.mind_edits(desk);
         if self.claimant.next_deadline().is_some_and(|at| at <= now) {
             self.tell(Fact::Tick, desk);
@@ -224,7 +234,8 @@ impl Ward {
             .chain(self.wrong.next_deadline())
             .chain(self.leave_at)
             .chain(self.edits.next_deadline())
-            .chain(self.veto_until);
+            .chain(self.veto_until)
+            .chain(self.sentinels.next_deadline());
         all.map(|at| if at > now { at } else { now + LATE }).min()
     }
 

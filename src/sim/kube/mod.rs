@@ -9,6 +9,8 @@ mod run;
 mod tests;
 #[cfg(test)]
 mod tests_memory;
+#[cfg(test)]
+mod tests_observe;
 mod world;
 
 pub use run::{FleetOutcome, run_fleet};

@@ -90,6 +90,12 @@ impl Member {
         self.process = Some(Process::spawn_at(Some(&self.host), &self.name, command, self.dir.path()));
     }
 
+    /// Changes a line of its configuration: what it says from its next start on.
+    pub(crate) fn configure(&mut self, directive: &str, value: &str) {
+        self.lines.retain(|line| !line.starts_with(&format!("{directive} ")));
+        self.lines.push(format!("{directive} {value}"));
+    }
+
     /// kill -9.
     pub(crate) fn kill(&mut self) {
         self.process().kill();
