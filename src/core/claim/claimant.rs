@@ -138,7 +138,7 @@ impl Claimant {
             Fact::Put(call, written) => self.written(call, written, now, out),
             Fact::Stood(node, call, answer) => {
                 if let Some(hold) = &mut self.hold {
-                    hold.gates.answered(&node, call, answer, now);
+                    hold.gates.answered(&node, call, answer, self.config.barrier_wait, now);
                 }
             }
             Fact::ServiceSeen(service) => {

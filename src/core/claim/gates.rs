@@ -24,8 +24,8 @@ fn pace(command: &Command) -> Duration {
 /// One node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Gate {
-    /// A barrier is being opened. `lost`: since when there is none where one stood.
-    Opening { call: CallNo, lost: Option<Time> },
+    /// A barrier is being opened, which is waited for until then in particular where one stood before.
+    Opening { call: CallNo, until: Option<Time> },
     /// The barrier stands.
     Open {
         connection: CallNo,
@@ -37,7 +37,7 @@ enum Gate {
         last: Option<(Command, Time)>,
     },
     /// There was no answer.
-    Shut { at: Time, lost: Option<Time> },
+    Shut { at: Time, until: Option<Time> },
 }
 
 /// See the module.
@@ -56,23 +56,24 @@ impl Gates {
     ) {
         self.0.retain(|uid, _| nodes.contains_key(uid));
         for uid in nodes.keys() {
-            let lost = match self.0.get(uid) {
+            let until = match self.0.get(uid) {
                 None => None,
-                Some(Gate::Shut { at, lost }) if now >= *at + AGAIN => *lost,
+                Some(Gate::Shut { at, until }) if now >= *at + AGAIN => until.filter(|until| now < *until),
                 Some(Gate::Shut { .. } | Gate::Opening { .. } | Gate::Open { .. }) => continue,
             };
             let call = call();
-            self.0.insert(uid.clone(), Gate::Opening { call, lost });
+            self.0.insert(uid.clone(), Gate::Opening { call, until });
             out.push(Wish::Barrier { node: uid.clone(), call, cut });
         }
     }
 
-    /// An answer, or the lack of one, which ends the barrier. Whether it was waited for.
+    /// An answer, or the lack of one, which ends the barrier: for so long another one is waited for. Whether it was waited for.
     pub(super) fn answered(
         &mut self,
         node: &PodUid,
         call: CallNo,
         answer: Option<Standing>,
+        wait: Duration,
         now: Time,
     ) -> bool {
         let Some(gate) = self.0.get_mut(node) else { return false };
@@ -80,19 +81,19 @@ impl Gates {
             (Gate::Opening { call: opening, .. }, Some(standing)) if *opening == call => {
                 *gate = Gate::Open { connection: call, standing, heard: now, told: None, last: None };
             }
-            (Gate::Opening { call: opening, lost }, None) if *opening == call => {
-                *gate = Gate::Shut { at: now, lost: *lost };
+            (Gate::Opening { call: opening, until }, None) if *opening == call => {
+                *gate = Gate::Shut { at: now, until: *until };
             }
             (Gate::Open { standing, heard, told, .. }, Some(new)) if *told == Some(call) => {
                 // Another process answers: nothing that the first one said holds, and nothing was cut there.
                 if new.run_id == standing.run_id {
                     (*standing, *heard, *told) = (new, now, None);
                 } else {
-                    *gate = Gate::Shut { at: now, lost: Some(now) };
+                    *gate = Gate::Shut { at: now, until: Some(now + wait) };
                 }
             }
             (Gate::Open { connection, told, .. }, None) if *told == Some(call) || *connection == call => {
-                *gate = Gate::Shut { at: now, lost: Some(now) };
+                *gate = Gate::Shut { at: now, until: Some(now + wait) };
             }
             (Gate::Opening { .. } | Gate::Open { .. } | Gate::Shut { .. }, _) => return false,
         }
@@ -133,10 +134,10 @@ impl Gates {
         matches!(self.0.get(node), Some(Gate::Opening { .. } | Gate::Open { told: Some(_), .. }))
     }
 
-    /// Since when there was no answer: from when the barrier was lost, or from `asked` where none ever stood.
-    pub(super) fn silent_since(&self, node: &PodUid, asked: Time) -> Option<Time> {
+    /// Until when a node is waited for that doesn't answer: until `over`, or longer if a barrier stood there.
+    pub(super) fn silent_until(&self, node: &PodUid, over: Time) -> Option<Time> {
         match self.0.get(node) {
-            Some(Gate::Shut { lost, .. }) => Some(lost.unwrap_or(asked)),
+            Some(Gate::Shut { until, .. }) => Some(until.unwrap_or(over)),
             Some(Gate::Opening { .. } | Gate::Open { .. }) | None => None,
         }
     }

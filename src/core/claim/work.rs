@@ -51,10 +51,10 @@ impl Claimant {
     /// Whether every listed node has answered behind a barrier, or is not waited for: one that is held down, or one that doesn't
     /// answer for a while. A candidate whose connection broke may have been promoted just before.
     fn settled(&self, hold: &Hold, now: Time) -> bool {
-        let silent = |uid| hold.gates.silent_since(uid, hold.claimed_at);
-        let is_over = |since| now >= since + self.config.barrier_wait;
+        let over = hold.claimed_at + self.config.barrier_wait;
         self.nodes.iter().all(|(uid, node)| {
-            hold.gates.standing(uid).is_some() || node.down || silent(uid).is_some_and(is_over)
+            let silent = || hold.gates.silent_until(uid, over).is_some_and(|until| now >= until);
+            hold.gates.standing(uid).is_some() || node.down || silent()
         })
     }
 
