@@ -294,6 +294,16 @@ impl Group {
         if !keep_peers {
             self.forget_peers(cx, owners);
         }
+        self.writes_held_until = None;
+        self.ballot.leader = None;
+        self.attempt_at = None;
+        self.turn_at = None;
+        self.consent = None;
+        self.meet_primary(cx);
+    }
+
+    /// Forgets what was seen of the process that was the primary: another one is to be met at its address.
+    pub(crate) fn meet_primary(&mut self, cx: &mut Cx<'_>) {
         cx.drop_link(self.primary.link);
         if let Some(link) = cx.shared.links.get_mut(self.primary.link) {
             link.restart_clock(cx.now);
@@ -301,11 +311,6 @@ impl Group {
         }
         self.odown_since = None;
         self.fast.contradict();
-        self.writes_held_until = None;
-        self.ballot.leader = None;
-        self.attempt_at = None;
-        self.turn_at = None;
-        self.consent = None;
         if !cx.shared.quirks.makes(Mistake::OldOpinions) {
             self.void_opinions();
         }

@@ -22,5 +22,6 @@ mod rights;
 mod services;
 mod shell;
 mod sick;
+mod steps;
 mod world;
 mod writer;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -13,6 +14,7 @@ use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::json;
 
+use crate::k8s::gate::Gate;
 use crate::k8s::member::FLEET;
 use crate::k8s::{Admin, ControlPlane, Kubelet, Member, manifests};
 use crate::support::{Client, Host, Network, Value, eventually, poll};
@@ -90,6 +92,8 @@ pub(crate) struct World {
     pub(crate) members: Vec<Member>,
     pub(crate) kubelet: Kubelet,
     pub(crate) namespace: String,
+    /// What the members reach the API server through.
+    pub(crate) gate: Option<Gate>,
     pub(crate) plane: Arc<ControlPlane>,
     pub(crate) network: Arc<Network>,
 }
@@ -101,6 +105,21 @@ impl World {
     /// All of it, settled. `spare` more Pods can come in the place of others.
     pub(crate) fn new(spare: usize) -> Self {
         Self::prepare(spare, |text| text, &[])
+    }
+
+    /// The same with a gate before the API server.
+    pub(crate) fn behind_a_gate() -> Self {
+        let mut world = Self::build(0, 0, |text| text, &[]);
+        let gate = Gate::new(&world.plane);
+        world.members.iter().for_each(|member| member.lead(world.plane.address(), &gate.address()));
+        world.gate = Some(gate);
+        world.launched()
+    }
+
+    /// The same with members that wait for data nodes no longer than that when all begins anew.
+    pub(crate) fn with_cold_start_wait(wait: Duration) -> Self {
+        let line = format!("vedette cold-start-wait-milliseconds {}", wait.as_millis());
+        Self::prepare(0, |text| text, &[&line])
     }
 
     /// The same with data nodes that rise as primaries, as those do that nobody has prepared.
@@ -125,10 +144,13 @@ impl World {
     }
 
     fn prepare(spare: usize, change: impl FnOnce(String) -> String, lines: &[&str]) -> Self {
-        let mut world = Self::build(spare, 0, change, lines);
-        world.members.iter_mut().for_each(Member::launch);
-        world.settled();
-        world
+        Self::build(spare, 0, change, lines).launched()
+    }
+
+    fn launched(mut self) -> Self {
+        self.members.iter_mut().for_each(Member::launch);
+        self.settled();
+        self
     }
 
     /// The same before any member runs, with so many hosts for others, from [`World::OTHERS`] on.
@@ -154,7 +176,7 @@ impl World {
             manifests::into_namespace(&mut object, &namespace);
             plane.admin().apply(object);
         }
-        Self { members, kubelet, namespace, plane, network }
+        Self { members, kubelet, namespace, gate: None, plane, network }
     }
 
     /// Waits until Service, members and data nodes agree on a primary; the name of its Pod.
@@ -259,6 +281,30 @@ impl World {
     pub(crate) fn scale(&self, size: usize) {
         let namespace = self.namespace.clone();
         let patch = Patch::Merge(json!({"spec": {"replicas": size}}));
+        self.admin().run(|client| async move {
+            let api: Api<StatefulSet> = Api::namespaced(client, &namespace);
+            api.patch(SERVICE, &PatchParams::default(), &patch).await.unwrap();
+        });
+    }
+
+    /// A key that the primary takes, and that all have before this returns.
+    pub(crate) fn put_a_key_everywhere(&self, primary: &str) {
+        self.kubelet.connect(primary).unwrap().call(&["SET", "key", "kept"]);
+        for (pod, ..) in self.pods() {
+            poll("it is everywhere", || {
+                match self.kubelet.connect(&pod).unwrap().call(&["GET", "key"]).text() {
+                    text if text == "kept" => Ok(()),
+                    other => Err(other),
+                }
+            });
+        }
+    }
+
+    /// Has the StatefulSet's controller replace one Pod after the other.
+    pub(crate) fn roll(&self) {
+        let namespace = self.namespace.clone();
+        let template = json!({"metadata": {"annotations": {"rolled": "yes"}}});
+        let patch = Patch::Merge(json!({"spec": {"template": template}}));
         self.admin().run(|client| async move {
             let api: Api<StatefulSet> = Api::namespaced(client, &namespace);
             api.patch(SERVICE, &PatchParams::default(), &patch).await.unwrap();

@@ -179,6 +179,16 @@ impl Claimant {
         self.remembered.as_ref()
     }
 
+    /// Whether the Lease as it was seen last knows only of earlier commits than [`Claimant::committed`].
+    #[must_use]
+    pub fn is_outdated(&self) -> bool {
+        let Some(lease) = self.sight().map(|sight| &sight.lease) else { return false };
+        let epoch = |primary: &Primary| primary.epoch;
+        // One that is being made anew has none yet.
+        let anew = lease.failover.as_ref().is_some_and(|failover| failover.kind == Kind::Missing);
+        !anew && lease.primary.as_ref().map(epoch) < self.remembered.as_ref().map(epoch)
+    }
+
     /// The claim that is held or tried for.
     #[must_use]
     pub fn claimed(&self) -> Option<&ClaimId> {
@@ -221,7 +231,10 @@ impl Claimant {
             View::Missing { .. } | View::Is(_) if self.config.observe => None,
             View::Missing { since } => Some(*since + self.claim_time()),
             View::Is(sight) if sight.lease.holder.is_some() => Some(sight.expires_at(sight.lease.seconds)),
-            View::Is(_) => self.rests_until(),
+            View::Is(_) => {
+                let anew = self.outdated_since(Time::ZERO).map(|since| since + self.claim_time());
+                anew.or(self.rests_until())
+            }
         };
         match &self.hold {
             Some(hold) => [
@@ -352,11 +365,11 @@ impl Claimant {
                 self.landed(version, now, out);
             }
             // Mine, but not what was written last: it did not land, or not yet. The same once more; at most one of the
-            // two can land.
+            // two can land, and it can't be told which: the time runs from the first.
             Some(Some((version, lease))) if hold.claimed && lease.holder.as_ref() == Some(&hold.id) => {
                 hold.version = Some(version);
-                let (lease, after) = (pending.lease.clone(), pending.after);
-                self.put(lease, after, now, out);
+                let (lease, after, began) = (pending.lease.clone(), pending.after, pending.began);
+                self.put(lease, after, began, out);
             }
             Some(_) => self.stand_down(out),
         }
@@ -364,10 +377,10 @@ impl Claimant {
 
     // === Writes of the Lease ===
 
-    pub(super) fn put(&mut self, lease: GroupLease, after: After, now: Time, out: &mut Vec<Wish>) {
+    pub(super) fn put(&mut self, lease: GroupLease, after: After, began: Time, out: &mut Vec<Wish>) {
         let call = self.call();
         let Some(hold) = &mut self.hold else { return };
-        hold.put = Some(Pending { call, reading: false, began: now, lease: lease.clone(), after });
+        hold.put = Some(Pending { call, reading: false, began, lease: lease.clone(), after });
         out.push(Wish::Put(call, hold.version.clone(), Box::new(lease)));
     }
 

@@ -32,6 +32,8 @@ mod tests_data;
 #[cfg(test)]
 mod tests_group;
 #[cfg(test)]
+mod tests_losses;
+#[cfg(test)]
 mod tests_observer;
 #[cfg(test)]
 mod tests_service;

@@ -50,12 +50,13 @@ impl Claimant {
         }
     }
 
-    /// Whether every listed node has answered behind a barrier, or is not waited for: one that is held down, or, after a while,
-    /// one that doesn't answer.
+    /// Whether every listed node has answered behind a barrier, or is not waited for: one that is held down, or one that doesn't
+    /// answer for a while. A candidate whose connection broke may have been promoted just before.
     fn settled(&self, hold: &Hold, now: Time) -> bool {
-        let over = now >= hold.claimed_at + self.config.barrier_wait;
+        let silent = |uid| hold.gates.silent_since(uid, hold.claimed_at);
+        let is_over = |since| now >= since + self.config.barrier_wait;
         self.nodes.iter().all(|(uid, node)| {
-            hold.gates.standing(uid).is_some() || node.down || (hold.gates.shut(uid) && over)
+            hold.gates.standing(uid).is_some() || node.down || silent(uid).is_some_and(is_over)
         })
     }
 
@@ -133,12 +134,17 @@ impl Claimant {
                 let may = heirless && (all || waited);
                 may.then(|| choose::restarted(&hold.gates, &self.nodes, &hold.lease, all)).flatten()
             };
+            // Of one that is held down, or was just asked again, the answer may be all there is: it comes, or its lack.
+            let waits = self.nodes.keys().any(|uid| hold.gates.waits(uid));
             match willing.cloned().or_else(successor).or_else(unwilling).or_else(restarted) {
+                // Somebody who just restarted may hold data.
+                Some(one) if waits && is_empty(hold, &one) => return,
                 Some(one) => one,
                 // Those that are missing may be of that history.
                 None if heirless && !all && !waited && hold.gates.open_ones().next().is_some() => {
                     return self.wait(now, out);
                 }
+                None if waits => return,
                 // Nobody can be promoted. Undone it is only if nobody was, or may yet be.
                 None if self.tried_stand_back(hold, failover, now) => {
                     return self.close(Outcome::Undone, now, out);

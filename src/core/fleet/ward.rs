@@ -78,10 +78,11 @@ pub(crate) struct Ward {
     pub(super) gates: BTreeMap<CallNo, Gate>,
     /// Answers that are kept back for a while, lest a failing API server be asked as fast as it fails.
     pub(super) delayed: Vec<(Time, Fact)>,
-    /// Calls that failed in a row.
+    /// Calls that failed in a row, and when the last one did.
     pub(super) failures: u32,
+    pub(super) failed_at: Time,
     /// Why the Lease can't be read, as it was last logged.
-    unreadable: Option<String>,
+    pub(super) unreadable: Option<String>,
     /// With which words a data node last refused what a claim needs.
     pub(super) refused: Option<String>,
     pub(super) ended: bool,
@@ -128,6 +129,7 @@ impl Ward {
             gates: BTreeMap::new(),
             delayed: Vec::new(),
             failures: 0,
+            failed_at: Time::ZERO,
             unreadable: None,
             refused: None,
             ended: false,
@@ -259,6 +261,8 @@ impl Ward {
             return;
         }
         seat.committed = Some(run_id.to_owned());
+        // It restarted in its place. The silence of the process before is nothing against this one.
+        let unmet = !group.primary.run_id.is_empty() && group.primary.run_id != run_id;
         let was_absent = std::mem::replace(&mut seat.absent, absent);
         let gone = absent && !was_absent;
         group.config_epoch = epoch;
@@ -276,6 +280,9 @@ impl Ward {
             group.switch(address.clone(), cx, desk.owners);
             group.queue_reconfig_script("observer", &old, &address, cx);
         } else if news {
+            if unmet {
+                group.meet_primary(cx);
+            }
             group.void_opinions();
             cx.save();
         }

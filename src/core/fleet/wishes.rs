@@ -20,6 +20,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const DOUBLINGS: u32 = 5;
 /// Longest time that the API server may ask to be left alone for.
 const MOST_PAUSE: Duration = Duration::from_secs(10);
+/// After so long without another one failures are no longer in a row: whoever loses each race waits no longer for it.
+const FORGIVEN: Duration = Duration::from_secs(10);
 /// No call and no request has less time than this.
 const LEAST: Duration = Duration::from_millis(10);
 
@@ -114,6 +116,11 @@ impl Ward {
         let useless = read && matches!(fact, Fact::Read(_, None) | Fact::Service(_, None));
         let wait = wait.or(useless.then_some(Duration::ZERO));
         let Some(wait) = wait else { return self.tell(fact, desk) };
+        let now = desk.cx.now;
+        if now.since(self.failed_at) > FORGIVEN {
+            self.failures = 0;
+        }
+        self.failed_at = now;
         // The first failure is answered at once: it may be a lost race. Those that follow are not hurried.
         let pause = match self.failures {
             0 => Duration::ZERO,
@@ -124,7 +131,7 @@ impl Ward {
         if pause.is_zero() {
             self.tell(fact, desk);
         } else {
-            self.delayed.push((desk.cx.now + pause, fact));
+            self.delayed.push((now + pause, fact));
         }
     }
 

@@ -33,10 +33,10 @@ impl Laws {
         self.broken.get_or_insert((law, what));
     }
 
-    /// People may take the Service's epoch away: only daemons may not.
+    /// People may set epochs back: only daemons may not.
     #[cfg(test)]
     pub(super) const fn forgive_an_edit(&mut self) {
-        self.service = 0;
+        (self.lease, self.service) = (0, 0);
     }
 
     pub(super) fn forget_member(&mut self, at: usize) {

@@ -8,6 +8,8 @@ mod run;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_memory;
+#[cfg(test)]
 mod tests_observe;
 mod world;
 
