@@ -131,6 +131,11 @@ impl Claimant {
                 });
             }
             Fact::Heard(epoch) => self.heard = self.heard.max(epoch),
+            Fact::Beside => {
+                if let Some(hold) = &mut self.hold {
+                    hold.beside_at = Some(now);
+                }
+            }
             Fact::Followed(primary, heard) => self.follow_sentinels(*primary, heard, out),
             Fact::Wrong(wrong) => self.wrong = wrong,
             Fact::Seen(shown) => self.see(&shown, now, out),
@@ -188,6 +193,12 @@ impl Claimant {
     #[must_use]
     pub fn claimed(&self) -> Option<&ClaimId> {
         self.hold.as_ref().map(|hold| &hold.id)
+    }
+
+    /// Whether the claim that is held or tried for is to make a Lease that is missing.
+    #[must_use]
+    pub fn is_founding(&self) -> bool {
+        self.hold.as_ref().is_some_and(|hold| hold.kind == Kind::Missing)
     }
 
     /// Until when the claim that is held may begin to change anything.
@@ -315,8 +326,8 @@ impl Claimant {
                 *view = View::Is(Box::new(Sight::new(version.clone(), lease.clone(), now)));
             }
         }
-        if shown.is_some() {
-            // A Lease alone counts where there is one.
+        if shown.as_ref().is_some_and(|(_, lease)| lease.primary.is_some()) {
+            // It alone counts.
             self.followed = None;
         }
         if let Some((_, lease)) = shown

@@ -188,6 +188,7 @@ impl Claimant {
             sent_away: None,
             told_at: None,
             unwilling: BTreeSet::new(),
+            beside_at: None,
             look_again: None,
         });
         if kind == Kind::Repair && !self.config.rules.hold(Rule::Repair) {

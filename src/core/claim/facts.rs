@@ -115,6 +115,8 @@ pub enum Fact {
     Nodes(BTreeMap<PodUid, Listed>),
     /// Step 0 was passed, or (nothing) is no longer.
     Gathered(Option<Gathered>),
+    /// A Sentinel listens at a data node, where this member is about to found the group's Lease.
+    Beside,
     /// A committed epoch was heard of: from another member or from the Service.
     Heard(u64),
     /// Sentinels beside a fleet that only observes name this primary, whose run is not known: it counts while there is no Lease.

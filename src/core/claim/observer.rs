@@ -6,10 +6,16 @@ use super::facts::Wish;
 use super::group::Primary;
 
 impl Claimant {
-    /// Whether it goes by what Sentinels say: it only observes, and there is no Lease. Where there is one, it alone counts.
+    /// Whether it goes by what Sentinels say: it only observes, and there is no Lease, or none that says yet who is primary. Where
+    /// one does, it alone counts.
     #[must_use]
     pub const fn is_leaderless(&self) -> bool {
-        self.config.observe && matches!(self.view, View::Missing { .. })
+        let open = match &self.view {
+            View::Unknown => false,
+            View::Missing { .. } => true,
+            View::Is(sight) => sight.lease.primary.is_none(),
+        };
+        self.config.observe && open
     }
 
     /// Whether the Service is led by what Sentinels were heard to say.

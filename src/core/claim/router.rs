@@ -87,7 +87,7 @@ impl Claimant {
         let primary = match &self.view {
             View::Unknown => None,
             View::Missing { .. } => self.followed.as_ref(),
-            View::Is(sight) => sight.lease.primary.as_ref(),
+            View::Is(sight) => sight.lease.primary.as_ref().or(self.followed.as_ref()),
         };
         if Router::wanted(service, primary).is_some() {
             let call = self.call();
@@ -136,7 +136,9 @@ impl Claimant {
             return;
         }
         let wanted = match answer {
-            Some(Some((_, lease))) => Router::wanted(service, lease.primary.as_ref()),
+            Some(Some((_, lease))) => {
+                Router::wanted(service, lease.primary.as_ref().or(self.followed.as_ref()))
+            }
             Some(None) => Router::wanted(service, self.followed.as_ref()),
             None => {
                 self.router.again_at = Some(now + AGAIN);

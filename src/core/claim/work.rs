@@ -18,6 +18,8 @@ use crate::core::time::Time;
 const STALE: Duration = Duration::from_millis(500);
 /// How long a candidate may stay a replica that was told to be primary, before another one is.
 const UNWILLING: Duration = Duration::from_secs(1);
+/// A Sentinel that was seen so long ago, and not since, is gone; each look for it takes a tenth of that.
+const BESIDE: Duration = Duration::from_secs(2);
 /// Time between two questions to nodes with whose answers nothing can be done.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -93,6 +95,10 @@ impl Claimant {
             return;
         }
         let Some(hold) = &self.hold else { return };
+        // Two quorums would promote two replicas.
+        if hold.beside_at.is_some_and(|at| now < at + BESIDE) {
+            return self.wait(now, out);
+        }
         let Some(failover) = hold.failover() else { return };
         let chosen = if hold.kind == Kind::Missing {
             let waited = now >= hold.claimed_at + self.config.cold_start_wait;

@@ -62,7 +62,7 @@ impl Ward {
             Verdict::Stranger(address) => Some(format!(
                 "Sentinels name {address} as primary, which is no Pod of the group: nothing is routed there"
             )),
-            Verdict::Follow(reign) if self.claimant.sight().is_some() => {
+            Verdict::Follow(reign) if !self.claimant.is_leaderless() => {
                 let other = known.as_ref().filter(|known| known.pod != reign.pod);
                 other.map(|known| {
                     format!(

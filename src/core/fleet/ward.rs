@@ -99,7 +99,7 @@ pub(crate) struct Ward {
     pub(super) veto_until: Option<Time>,
     /// What is heard of Sentinels beside this fleet, while it only observes.
     pub(super) sentinels: Sentinels,
-    /// What was last said of a primary that they name and that isn't followed.
+    /// What was last said of Sentinels: that they name a primary that isn't followed, or that they are there.
     pub(super) strange: Option<String>,
 }
 

@@ -178,6 +178,10 @@ impl Ward {
         let (group, cx) = (&*desk.group, &mut *desk.cx);
         let (conn, port) = (cx.shared.links.number(), address.port);
         let mut gate = Gate::new((conn, call), (node, address), desk.life, cut, cx.now + limit);
+        if self.claimant.is_founding() {
+            let peers = group.peers.keys().cloned();
+            gate = gate.without_sentinels(peers.chain([desk.me.to_string()]).collect());
+        }
         cx.out.push(Action::Connect { conn, ip, port, role: LinkRole::Claim });
         let auth = group.auth(Kind::Replica, cx);
         for args in gate.open(auth, group.renamed("CLIENT"), group.renamed("INFO")) {
@@ -202,6 +206,12 @@ impl Ward {
                 let fact = Fact::Stood(gate.node.clone(), call, Some(standing));
                 self.tell(fact, desk);
             }
+            Heard::Beside(name) => {
+                let node = gate.node.clone();
+                self.tell_of_sentinel(&node, &name, desk);
+                self.tell(Fact::Beside, desk);
+                self.shut_gate(barrier, true, desk);
+            }
             Heard::Void(refused) => {
                 if let Some(words) = refused {
                     let node = gate.node.clone();
@@ -210,6 +220,21 @@ impl Ward {
                 self.shut_gate(barrier, true, desk);
             }
         }
+    }
+
+    /// Two quorums would promote two replicas. Said once.
+    fn tell_of_sentinel(&mut self, node: &PodUid, name: &str, desk: &mut Desk<'_, '_>) {
+        if self.strange.is_some() {
+            return;
+        }
+        let pod = self.pods.get(node).map_or(node.as_str(), |place| &place.pod);
+        let text = format!(
+            "Sentinels still watch this group ({name} at {pod}): nothing is done until they are gone. Stop them, or let this \
+             fleet observe"
+        );
+        desk.cx.log(Level::Warning, Some(desk.group), text.clone());
+        self.write(true, "SentinelsListen", &text, desk);
+        self.strange = Some(text);
     }
 
     /// A node that refuses what a claim is made of is left out of it, again and again: said once.
