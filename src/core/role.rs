@@ -23,6 +23,9 @@ const SLOWEST: Duration = Duration::from_millis(1000);
 /// A ROLE without a reply is asked again after so long.
 const UNANSWERED: Duration = Duration::from_millis(1000);
 
+/// What was told within this time is so: longer than redis-sentinel takes to look at it.
+const MOMENT: Duration = Duration::from_millis(250);
+
 /// A role, and for a replica whom it follows.
 #[derive(Debug)]
 pub(crate) struct Said<'a> {
@@ -113,9 +116,24 @@ impl Group {
         self.ask_info(which, cx);
     }
 
+    /// Whether it told its role a moment ago; else it is asked. A replica whose turn to be repointed has come may have been
+    /// cut off until now, together with another leader that promoted it.
+    pub(crate) fn is_heard(&mut self, which: &Which, cx: &mut Cx<'_>) -> bool {
+        let Some(data) = self.get(which).and_then(Instance::data) else { return false };
+        if data.role_told_at.is_some_and(|at| cx.now.since(at) <= MOMENT) {
+            return true;
+        }
+        let asked_at = data.role_sent_at.max(data.info_sent_at);
+        if asked_at.is_none_or(|at| cx.due(at + MOMENT, "its role")) {
+            self.ask_role(which, cx);
+        }
+        false
+    }
+
     /// Takes down what was said. Whether it is another role than before.
     pub(crate) fn note_role(&mut self, which: &Which, said: &Said<'_>, cx: &Cx<'_>) -> bool {
         let Some(data) = self.get_mut(which).and_then(Instance::data_mut) else { return false };
+        data.role_told_at = Some(cx.now);
         if said.role == Role::Replica {
             if let Some((host, port)) = said.primary
                 && (data.primary_host.as_deref() != Some(host) || data.primary_port != port)
