@@ -33,6 +33,8 @@ impl Engine {
         // Who is primary, and who else there is, only the Leases and the Pods say.
         let seat = by_leases.then(|| Box::new(Seat::taken_from(&mut settings, observes)));
         let primary = address(&settings.primary.host, settings.primary.port, &self.shared.names);
+        let strangers = settings.known_sentinels.is_empty();
+        let strangers_until = strangers.then(|| now + self.shared.params.introduction());
         let fast_down_after = self.shared.node.fast_down_after.get(&settings.name).copied();
         let mut group = Group {
             id,
@@ -67,6 +69,7 @@ impl Engine {
             adoption: None,
             era: 0,
             consent: None,
+            strangers_until,
             blind_until: None,
             greeted_at: None,
             told: None,
@@ -293,6 +296,7 @@ impl Group {
         self.forget_replicas(cx, owners);
         if !keep_peers {
             self.forget_peers(cx, owners);
+            self.strangers_until = Some(cx.now + cx.shared.params.introduction());
         }
         self.writes_held_until = None;
         self.ballot.leader = None;
