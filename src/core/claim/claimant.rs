@@ -230,10 +230,9 @@ impl Claimant {
             // Who only observes waits for nothing of this.
             View::Missing { .. } | View::Is(_) if self.config.observe => None,
             View::Missing { since } => Some(*since + self.claim_time()),
-            View::Is(sight) if sight.lease.holder.is_some() => Some(sight.expires_at(sight.lease.seconds)),
-            View::Is(_) => {
-                let anew = self.outdated_since(Time::ZERO).map(|since| since + self.claim_time());
-                anew.or(self.rests_until())
+            View::Is(sight) => {
+                let expiry = sight.lease.holder.is_some().then(|| sight.expires_at(sight.lease.seconds));
+                self.outdated_until().or(expiry).or_else(|| self.rests_until())
             }
         };
         match &self.hold {

@@ -30,13 +30,13 @@ impl Claimant {
         match &self.view {
             View::Unknown => {}
             View::Missing { since } => {
-                let since = *since;
-                self.make_anew(since, now, out);
+                let due = *since + self.claim_time();
+                self.make_anew(due, now, out);
             }
             View::Is(sight) => {
                 let lease = &sight.lease;
-                if let Some(since) = self.outdated_since(now) {
-                    return self.make_anew(since, now, out);
+                if let Some(due) = self.outdated_until() {
+                    return self.make_anew(due, now, out);
                 }
                 let repair = |left: &Failover| left.kind == Kind::Repair;
                 let kind = match (&lease.holder, &lease.failover) {
@@ -61,18 +61,18 @@ impl Claimant {
         }
     }
 
-    /// A Lease that knows of no commit as late as one that was seen was set back: by a backup of the API server's store that was
-    /// restored, or by hand. What it says of the primary is as good as nothing. While somebody claims it, it is theirs.
-    pub(super) fn outdated_since(&self, now: Time) -> Option<Time> {
+    /// When a Lease that knows of no commit as late as one that was seen is made anew. It was set back: by a backup of the API
+    /// server's store that was restored, or by hand. What it says of the primary is as good as nothing. Somebody may have claimed
+    /// it, and a watch that lags shows the like for a while: neither lasts so long.
+    pub(super) fn outdated_until(&self) -> Option<Time> {
         let sight = self.sight().filter(|_| self.is_outdated())?;
-        let held = sight.lease.holder.is_some() && !sight.expired(sight.lease.seconds, now);
-        (!held).then_some(sight.changed_at)
+        Some(sight.changed_at + self.claim_time() * 2)
     }
 
-    /// Begins to make a Lease anew that has been missing, or of no use, for a whole claim time: what was written before may
-    /// still come.
-    fn make_anew(&mut self, since: Time, now: Time, out: &mut Vec<Wish>) {
-        let waits = self.config.rules.hold(Rule::Missing) && now < since + self.claim_time();
+    /// Begins to make a Lease anew that is missing, or of no use, and has been for so long that what was written before can't
+    /// come any more.
+    fn make_anew(&mut self, due: Time, now: Time, out: &mut Vec<Wish>) {
+        let waits = self.config.rules.hold(Rule::Missing) && now < due;
         if !waits && self.asking_service.is_none() && self.router.may_ask(now) && !self.nodes.is_empty() {
             let call = self.call();
             self.asking_service = Some(call);
@@ -112,7 +112,7 @@ impl Claimant {
         if self.hold.is_some() {
             return;
         }
-        let outdated = self.outdated_since(now).is_some();
+        let outdated = self.outdated_until().is_some_and(|due| now >= due);
         let (version, mut lease) = match &self.view {
             View::Missing { .. } => {
                 let new = GroupLease::new(self.config.group.clone());

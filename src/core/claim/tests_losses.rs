@@ -24,11 +24,11 @@ fn a_lease_that_was_set_back_is_made_anew_above_what_was_committed() {
     world.tell(&mut member, Fact::Seen(shown));
     assert!(member.is_outdated());
     assert_eq!(member.committed().unwrap().instance, instance("a"), "clients are never led back");
-    assert_eq!(member.next_deadline(), Some(Time::from_millis(5000)));
-    world.now = Time::from_millis(4999);
+    assert_eq!(member.next_deadline(), Some(Time::from_millis(10_000)));
+    world.now = Time::from_millis(9999);
     world.tell(&mut member, Fact::Tick);
     assert_eq!(world.take_log(), Vec::<String>::new(), "what was written before may still come");
-    world.now = Time::from_millis(5000);
+    world.now = Time::from_millis(10_000);
     world.tell(&mut member, Fact::Tick);
     let lease = world.lease();
     assert_eq!(lease.primary.as_ref().unwrap().instance, instance("a"));
@@ -48,11 +48,11 @@ fn a_lease_that_was_set_back_and_is_claimed_is_the_claimant_s() {
     world.lease.as_mut().unwrap().holder = Some(ClaimId::from("other.1.1"));
     let shown = world.shown();
     world.tell(&mut member, Fact::Seen(shown));
-    world.now = Time::from_millis(4999);
+    world.now = Time::from_millis(9999);
     world.tell(&mut member, Fact::Tick);
     assert_eq!(member.claimed(), None);
     // It was left, as it seems.
-    world.now = Time::from_millis(5000);
+    world.now = Time::from_millis(10_000);
     world.tell(&mut member, Fact::Tick);
     assert_eq!(world.lease().epoch(), 1007);
 }
