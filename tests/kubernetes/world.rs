@@ -84,6 +84,18 @@ const CLAIMS: &str = "
       spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}
 ";
 
+/// What a world is made of.
+pub(crate) struct Layout<'a> {
+    /// So many more Pods can come in the place of others.
+    pub(crate) spare: usize,
+    /// The StatefulSet and its Service.
+    pub(crate) objects: String,
+    /// Further lines of the members' configuration.
+    pub(crate) lines: &'a [&'a str],
+    /// Whether what the members write is logged.
+    pub(crate) audited: bool,
+}
+
 /// See the module.
 pub(crate) struct World {
     // In the order in which they end.
@@ -122,26 +134,39 @@ impl World {
     }
 
     fn prepare(spare: usize, change: impl FnOnce(String) -> String, lines: &[&str]) -> Self {
-        let network = Arc::new(Network::new(PODS + 3 + spare));
-        let plane = Arc::new(ControlPlane::start(Some(network.host(API))).with_controllers());
+        let objects = change(REDIS.to_owned());
+        let mut world = Self::unwatched(&Layout { spare, objects, lines, audited: false });
+        world.watch();
+        world
+    }
+
+    /// The members don't run yet, and so nobody gives a data node its role.
+    pub(crate) fn unwatched(layout: &Layout<'_>) -> Self {
+        let network = Arc::new(Network::new(PODS + 3 + layout.spare));
+        let place = Some(network.host(API));
+        let plane = if layout.audited { ControlPlane::audited(place) } else { ControlPlane::start(place) };
+        let plane = Arc::new(plane.with_controllers());
         let account = plane.account();
         let namespace = account.namespace().to_owned();
-        let mut members: Vec<Member> = (0..MEMBERS)
+        let members: Vec<Member> = (0..MEMBERS)
             .map(|number| {
-                let host = network.host(number + 1);
-                Member::new(&account, &format!("vedette-{number}"), host, MEMBERS, lines)
+                let host = network.host(Self::host_of_member(number));
+                Member::new(&account, &format!("vedette-{number}"), host, MEMBERS, layout.lines)
             })
             .collect();
         drop(account);
         let kubelet = Kubelet::start(&plane, &network, PODS, &namespace, &["one", "two", "three"]);
-        for mut object in manifests::parse(&change(REDIS.to_owned())) {
+        for mut object in manifests::parse(&layout.objects) {
             manifests::into_namespace(&mut object, &namespace);
             plane.admin().apply(object);
         }
-        members.iter_mut().for_each(Member::launch);
-        let world = Self { members, kubelet, namespace, plane, network };
-        world.settled();
-        world
+        Self { members, kubelet, namespace, plane, network }
+    }
+
+    /// Starts the members, and waits until all is settled.
+    pub(crate) fn watch(&mut self) {
+        self.members.iter_mut().for_each(Member::launch);
+        self.settled();
     }
 
     /// Waits until Service, members and data nodes agree on a primary; the name of its Pod.
@@ -410,7 +435,8 @@ impl World {
         API
     }
 
-    fn client(&self) -> Host {
+    /// The host of the clients.
+    pub(crate) fn client(&self) -> Host {
         self.network.host(CLIENT).clone()
     }
 
