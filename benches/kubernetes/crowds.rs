@@ -101,7 +101,12 @@ fn mass_of(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
             program: kind.program(),
             host: host.address().to_owned(),
             place: Some(host.clone()),
-            lines: nodes.lines(2, &["down-after-milliseconds 1000", "failover-timeout 10000"]),
+            lines: nodes
+                .lines(2, &["down-after-milliseconds 1000", "failover-timeout 10000"])
+                .into_iter()
+                // On one host an outgoing connection doesn't tell which address is the daemon's own.
+                .chain([format!("sentinel announce-ip {}", host.address())])
+                .collect(),
             ..SentinelSpec::default()
         };
         let mut sentinels: Vec<Sentinel> =

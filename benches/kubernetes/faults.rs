@@ -79,8 +79,10 @@ pub(crate) fn polite(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
     for round in 0..rounds {
         let old = scene.restore();
         let node = scene.node(&old);
-        let mut writers = vec![("polite-sentinel", scene.by_sentinel(&events))];
-        writers.extend(scene.by_service().map(|writer| ("polite-service", writer)));
+        // Nobody loses a write, not even a client that hears of nothing; what its errors cost it is its own affair.
+        let mut writers =
+            vec![(Some("polite-sentinel"), scene.by_sentinel(&events)), (None, scene.stubborn())];
+        writers.extend(scene.by_service().map(|writer| (Some("polite-service"), writer)));
         writers.iter().for_each(|(_, writer)| writer.goes_on(WRITES));
         spread(round);
         let begin = Instant::now();
@@ -100,7 +102,9 @@ pub(crate) fn polite(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
         let mut lost = 0;
         for (row, writer) in &writers {
             lost += writer.lost(scene.node(&primary));
-            sheet.add(row, kind, longest_gap(&writer.acks(), begin));
+            if let Some(row) = row {
+                sheet.add(row, kind, longest_gap(&writer.acks(), begin));
+            }
         }
         sheet.add("polite-lost", kind, lost as f64);
     }
