@@ -14,6 +14,10 @@ use crate::core::time::Time;
 /// Time between two attempts.
 const AGAIN: Duration = Duration::from_millis(200);
 
+/// Whoever committed is the first to route. Others do it after so long, in case nobody did: all at once would cost the API
+/// server two conflicts more for each failover, in the moment in which clients wait.
+const HEAD_START: Duration = Duration::from_millis(150);
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 enum Phase {
     #[default]
@@ -30,6 +34,8 @@ pub(super) struct Router {
     service: Option<Service>,
     phase: Phase,
     again_at: Option<Time>,
+    /// When it is this member's turn, while somebody else has the head start.
+    turn_at: Option<Time>,
 }
 
 impl Router {
@@ -65,8 +71,8 @@ impl Router {
         true
     }
 
-    pub(super) const fn next_deadline(&self) -> Option<Time> {
-        self.again_at
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        self.again_at.into_iter().chain(self.turn_at).min()
     }
 
     /// How the Service must look for that Lease, if it must look otherwise. A later epoch than the Lease's is left alone.
@@ -80,11 +86,17 @@ impl Router {
 
 impl Claimant {
     pub(super) fn route(&mut self, now: Time, out: &mut Vec<Wish>) {
+        self.router.turn_at = None;
         if self.router.phase != Phase::Idle || !self.router.may_ask(now) {
             return;
         }
         let (View::Is(sight), Some(service)) = (&self.view, &self.router.service) else { return };
         if Router::wanted(service, &sight.lease).is_some() {
+            let turn_at = sight.changed_at + HEAD_START;
+            if self.hold.is_none() && sight.lease.holder.is_some() && now < turn_at {
+                self.router.turn_at = Some(turn_at);
+                return;
+            }
             let call = self.call();
             self.router.phase = Phase::ReadingService(call);
             out.push(Wish::ReadService(call));
