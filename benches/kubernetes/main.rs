@@ -23,6 +23,9 @@ mod faults;
 #[path = "../../tests/support/kube/mod.rs"]
 #[allow(dead_code, unused_imports)]
 mod k8s;
+#[path = "../../tests/kubernetes/layout.rs"]
+#[allow(dead_code)]
+mod layout;
 mod rows;
 mod scene;
 #[path = "../../tests/support/mod.rs"]

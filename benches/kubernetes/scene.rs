@@ -58,11 +58,12 @@ impl Scene {
             );
             objects = objects.replace(CONTAINER, &format!("{CONTAINER}{hook}"));
         }
-        let layout = Layout { spare: script.spare, objects, lines: &[], audited: kind == Kind::Vedette };
+        let layout =
+            Layout { spare: script.spare, others: 0, objects, lines: &[], audited: kind == Kind::Vedette };
         let mut world = World::unwatched(&layout);
         let mut sentinels = Vec::new();
         if kind == Kind::Vedette {
-            world.watch();
+            world = world.launched();
         } else {
             let primary = world.give_roles(None);
             sentinels =

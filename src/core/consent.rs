@@ -70,6 +70,10 @@ impl Group {
     /// Whether the daemons consent by answers to questions that were not asked before `since`. Asks where that is not
     /// known.
     pub(crate) fn has_consent(&mut self, since: Time, cx: &mut Cx<'_>) -> bool {
+        // One who is not known yet may be the one who promoted it.
+        if self.strangers_until.is_some_and(|until| cx.now < until) {
+            return false;
+        }
         if let Some(round) = self.consent.as_ref().filter(|round| round.asked_at >= since) {
             let valid = cx.now < round.asked_at + VALID;
             if valid && self.is_consented(round, cx.now) {

@@ -383,7 +383,7 @@ impl Group {
             {
                 continue;
             }
-            if self.reconfigure(&which, Some(target), cx) {
+            if self.is_heard(&which, cx) && self.reconfigure(&which, Some(target), cx) {
                 self.set_reconf(&which, Reconf::Sent(cx.now));
                 cx.event(Level::Notice, "+slave-reconf-sent", self, &which, "");
                 self.ask_role(&which, cx);

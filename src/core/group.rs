@@ -146,6 +146,9 @@ pub(crate) struct Group {
     pub(crate) era: u64,
     /// The last time that the peers were asked whether they hold the same primary.
     pub(crate) consent: Option<Consent>,
+    /// Before this not all peers may have made themselves known: none were when the group was begun, or all were
+    /// forgotten.
+    pub(crate) strangers_until: Option<Time>,
     /// After SENTINEL RESET nothing is discovered before.
     pub(crate) blind_until: Option<Time>,
     /// When a stranger was last answered by a hello, or will be.
@@ -225,6 +228,12 @@ impl Group {
             .map_or(command, |(_, new)| new.as_str())
     }
 
+    /// This daemon fails the primary over, or is about to follow one who did: it answers for the old primary only
+    /// because the new one is not on its disk yet.
+    const fn is_replacing(&self) -> bool {
+        self.failover.is_some() || self.adoption.is_some()
+    }
+
     /// Sentinel's flags of an instance, comma-joined in its order.
     pub(crate) fn flags(&self, instance: &Instance, disconnected: bool) -> String {
         use super::instance::Reconf;
@@ -237,7 +246,7 @@ impl Group {
             (true, instance.kind.word()),
             (disconnected, "disconnected"),
             (instance.peer().is_some_and(|peer| peer.says_down), "master_down"),
-            (primary && self.failover.is_some(), "failover_in_progress"),
+            (primary && self.is_replacing(), "failover_in_progress"),
             (promoted, "promoted"),
             (matches!(reconf, Reconf::Sent(_)), "reconf_sent"),
             (reconf == Reconf::InProgress, "reconf_inprog"),

@@ -82,6 +82,8 @@ pub(crate) struct DataNode {
     pub(crate) info_text: Option<Bytes>,
     pub(crate) role: Role,
     pub(crate) role_at: Time,
+    /// When it last told its role.
+    pub(crate) role_told_at: Option<Time>,
     pub(crate) primary_host: Option<String>,
     pub(crate) primary_port: u16,
     /// When the reported primary last changed.
@@ -119,6 +121,7 @@ impl DataNode {
             info_text: None,
             role,
             role_at: now,
+            role_told_at: None,
             primary_host: None,
             primary_port: 0,
             primary_changed_at: now,

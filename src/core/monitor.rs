@@ -395,7 +395,8 @@ impl Group {
             self.reboot_answered(cx);
         }
         let busy = text.starts_with("BUSY");
-        if busy && down && !killed && !matches!(which, Which::Peer(_)) {
+        let observes = self.seat.as_ref().is_some_and(|seat| seat.observes);
+        if busy && down && !killed && !observes && !matches!(which, Which::Peer(_)) {
             cx.send(link, words([self.renamed("SCRIPT"), "KILL"]), Tag::Ignore);
             if let Some(data) = self.get_mut(which).and_then(Instance::data_mut) {
                 data.script_kill_sent = true;

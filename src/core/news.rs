@@ -94,7 +94,11 @@ impl Engine {
                 match super::hello::message(&reply) {
                     Some(text) => {
                         let text = text.to_owned();
-                        self.hello(&text, now, out);
+                        if self.fleet.is_some() {
+                            self.overhear(id, &text, now, out);
+                        } else {
+                            self.hello(&text, now, out);
+                        }
                         return;
                     }
                     None => link.pubsub.as_mut().and_then(|conn| conn.pending.pop_front()),

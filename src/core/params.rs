@@ -85,6 +85,11 @@ periods!(
 );
 
 impl Params {
+    /// Within this everybody who can be heard has published twice.
+    pub(crate) fn introduction(&self) -> Duration {
+        self.publish_period() * 2
+    }
+
     /// Names and values, in the order of SENTINEL DEBUG.
     pub(crate) fn rows(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let mut copy = self.clone();

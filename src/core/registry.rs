@@ -25,13 +25,16 @@ impl Engine {
     pub(crate) fn adopt_settings(&mut self, settings: GroupSettings, now: Time) -> GroupId {
         self.next_group += 1;
         let id = GroupId(self.next_group);
-        let by_leases = self.shared.node.fleet.is_some();
-        let link = self.shared.links.create(!by_leases, now);
+        let fleet = self.shared.node.fleet.as_ref();
+        let (by_leases, observes) = (fleet.is_some(), fleet.is_some_and(|fleet| fleet.observe));
+        let link = self.shared.links.create(!by_leases || observes, now);
         self.owners.insert(link, Owner::Node(id, Which::Primary));
         let mut settings = settings;
         // Who is primary, and who else there is, only the Leases and the Pods say.
-        let seat = by_leases.then(|| Box::new(Seat::taken_from(&mut settings)));
+        let seat = by_leases.then(|| Box::new(Seat::taken_from(&mut settings, observes)));
         let primary = address(&settings.primary.host, settings.primary.port, &self.shared.names);
+        let strangers = settings.known_sentinels.is_empty();
+        let strangers_until = strangers.then(|| now + self.shared.params.introduction());
         let fast_down_after = self.shared.node.fast_down_after.get(&settings.name).copied();
         let mut group = Group {
             id,
@@ -66,6 +69,7 @@ impl Engine {
             adoption: None,
             era: 0,
             consent: None,
+            strangers_until,
             blind_until: None,
             greeted_at: None,
             told: None,
@@ -210,7 +214,7 @@ impl Group {
         if self.replicas.contains_key(&key) {
             return None;
         }
-        let link = cx.shared.links.create(self.seat.is_none(), cx.now);
+        let link = cx.shared.links.create(self.listens(), cx.now);
         owners.insert(link, Owner::Node(self.id, Which::Replica(key.clone())));
         self.replicas.insert(key.clone(), Instance::new(Kind::Replica, key.clone(), at, link, cx.now));
         Some(key)
@@ -292,7 +296,18 @@ impl Group {
         self.forget_replicas(cx, owners);
         if !keep_peers {
             self.forget_peers(cx, owners);
+            self.strangers_until = Some(cx.now + cx.shared.params.introduction());
         }
+        self.writes_held_until = None;
+        self.ballot.leader = None;
+        self.attempt_at = None;
+        self.turn_at = None;
+        self.consent = None;
+        self.meet_primary(cx);
+    }
+
+    /// Forgets what was seen of the process that was the primary: another one is to be met at its address.
+    pub(crate) fn meet_primary(&mut self, cx: &mut Cx<'_>) {
         cx.drop_link(self.primary.link);
         if let Some(link) = cx.shared.links.get_mut(self.primary.link) {
             link.restart_clock(cx.now);
@@ -300,11 +315,6 @@ impl Group {
         }
         self.odown_since = None;
         self.fast.contradict();
-        self.writes_held_until = None;
-        self.ballot.leader = None;
-        self.attempt_at = None;
-        self.turn_at = None;
-        self.consent = None;
         if !cx.shared.quirks.makes(Mistake::OldOpinions) {
             self.void_opinions();
         }

@@ -23,6 +23,9 @@ const SLOWEST: Duration = Duration::from_millis(1000);
 /// A ROLE without a reply is asked again after so long.
 const UNANSWERED: Duration = Duration::from_millis(1000);
 
+/// What was told within this time is so: longer than redis-sentinel takes to look at it.
+const MOMENT: Duration = Duration::from_millis(250);
+
 /// A role, and for a replica whom it follows.
 #[derive(Debug)]
 pub(crate) struct Said<'a> {
@@ -113,9 +116,24 @@ impl Group {
         self.ask_info(which, cx);
     }
 
+    /// Whether it told its role a moment ago; else it is asked. A replica whose turn to be repointed has come may have been
+    /// cut off until now, together with another leader that promoted it.
+    pub(crate) fn is_heard(&mut self, which: &Which, cx: &mut Cx<'_>) -> bool {
+        let Some(data) = self.get(which).and_then(Instance::data) else { return false };
+        if data.role_told_at.is_some_and(|at| cx.now.since(at) <= MOMENT) {
+            return true;
+        }
+        let asked_at = data.role_sent_at.max(data.info_sent_at);
+        if asked_at.is_none_or(|at| cx.due(at + MOMENT, "its role")) {
+            self.ask_role(which, cx);
+        }
+        false
+    }
+
     /// Takes down what was said. Whether it is another role than before.
     pub(crate) fn note_role(&mut self, which: &Which, said: &Said<'_>, cx: &Cx<'_>) -> bool {
         let Some(data) = self.get_mut(which).and_then(Instance::data_mut) else { return false };
+        data.role_told_at = Some(cx.now);
         if said.role == Role::Replica {
             if let Some((host, port)) = said.primary
                 && (data.primary_host.as_deref() != Some(host) || data.primary_port != port)
@@ -208,7 +226,8 @@ impl Group {
     /// which this daemon may not have heard of. Only then is there nothing to wait for, and only while the primary that
     /// took its place is well and nobody has tried to replace that one: an epoch beyond its own, though heard of before
     /// the switch was through, may be that of such an attempt (or of another group's: then Sentinel's wait remains). The
-    /// other daemons are asked for their consent, for each order anew.
+    /// other daemons are asked for their consent, for each order anew and not before it is due: what they said earlier says
+    /// nothing of what they did since.
     fn rises_again(&mut self, name: &str, cx: &mut Cx<'_>) -> bool {
         let Some(instance) = self.replicas.get_mut(name) else { return false };
         let run_id = instance.run_id.clone();
@@ -223,6 +242,7 @@ impl Group {
             !link.disconnected() && cx.now.since(link.ok_at) <= cx.shared.params.ping_period() * 2
         });
         goes_on
+            && self.may_be_told(name, cx)
             && !cx.shared.quirks.slow()
             && heard
             && self.failover.is_none()
@@ -231,17 +251,21 @@ impl Group {
             && self.has_consent(since, cx)
     }
 
+    /// Whether enough time has passed since it was last told.
+    fn may_be_told(&self, name: &str, cx: &Cx<'_>) -> bool {
+        let Some(replica) = self.replicas.get(name) else { return false };
+        let told_at = replica.data().and_then(|data| data.displaced.as_ref()?.told_at);
+        self.watch_pace(replica, cx).is_some_and(|pace| told_at.is_none_or(|at| cx.now >= at + pace))
+    }
+
     /// Tells a displaced primary whom to follow, and cuts its clients; again and again, for a node that reads its data
     /// refuses.
     fn send_home(&mut self, name: &str, cx: &mut Cx<'_>) {
         let which = Which::Replica(name.to_owned());
         let target = self.primary.address.clone();
-        let Some(pace) = self.get(&which).and_then(|instance| self.watch_pace(instance, cx)) else {
-            return;
-        };
         let displaced = self.get(&which).and_then(Instance::data).and_then(|data| data.displaced.as_ref());
         let told_at = displaced.and_then(|displaced| displaced.told_at);
-        if told_at.is_some_and(|at| cx.now < at + pace) || !self.reconfigure(&which, Some(&target), cx) {
+        if !self.reconfigure(&which, Some(&target), cx) {
             return;
         }
         let Some(data) = self.get_mut(&which).and_then(Instance::data_mut) else { return };

@@ -13,8 +13,8 @@ mod steps;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::action::{Level, Observation};
-use super::group::{Group, Which};
+use super::action::{Level, Observation, Phase};
+use super::group::{Failover, Group, Which};
 use super::ids::ConnId;
 use super::instance::{Instance, Role};
 use super::link::Tag;
@@ -69,6 +69,7 @@ pub(crate) struct Side {
     pub(crate) conn: Option<ConnId>,
     pub(crate) number: u64,
     pub(crate) report: Option<Report>,
+    pub(crate) reported_at: Option<Time>,
 }
 
 /// What INFO says of replication.
@@ -133,6 +134,8 @@ pub(crate) struct Switchover {
     pub(crate) seen: Option<u64>,
     /// What the candidate must have taken in.
     pub(crate) target: u64,
+    /// The connection on which the candidate was told to be a primary.
+    pub(crate) told_on: Option<ConnId>,
     /// When a question was last asked again, and how often in this step.
     pub(crate) again_at: Time,
     pub(crate) asked: u32,
@@ -140,7 +143,7 @@ pub(crate) struct Switchover {
 
 impl Switchover {
     const fn new(wanted: Wanted, now: Time) -> Self {
-        const NOBODY: Side = Side { conn: None, number: 0, report: None };
+        const NOBODY: Side = Side { conn: None, number: 0, report: None, reported_at: None };
         Self {
             step: Step::Compare,
             step_at: now,
@@ -153,6 +156,7 @@ impl Switchover {
             paused_at: now,
             seen: None,
             target: 0,
+            told_on: None,
             again_at: now,
             asked: 0,
         }
@@ -308,9 +312,11 @@ impl Group {
         match ask {
             Ask::Primary(number) if number == switchover.primary.number => {
                 switchover.primary.report = report();
+                switchover.primary.reported_at = Some(cx.now);
             }
             Ask::Candidate(number) if number == switchover.candidate.number => {
                 switchover.candidate.report = report();
+                switchover.candidate.reported_at = Some(cx.now);
             }
             Ask::Order(number) if number == switchover.order => {
                 let refusal = reply.text().filter(|_| matches!(reply, Reply::Error(_)));
@@ -335,6 +341,16 @@ impl Group {
                 self.name
             );
             cx.log(Level::Warning, Some(self), text);
+        }
+    }
+}
+
+impl Failover {
+    /// How long writes were held back, once the new primary is one.
+    pub(crate) fn observe_pause(&self, cx: &mut Cx<'_>) {
+        if let Some(switchover) = &self.switchover {
+            let took = cx.now.since(switchover.paused_at);
+            cx.observe(Observation::Phase { phase: Phase::Pause, took });
         }
     }
 }

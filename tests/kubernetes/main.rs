@@ -11,8 +11,10 @@ mod support;
 
 mod crews;
 mod failovers;
+mod layout;
 mod leases;
 mod manifests;
+mod migration;
 mod outage;
 mod outages;
 mod pods;
@@ -21,5 +23,6 @@ mod rights;
 mod services;
 mod shell;
 mod sick;
+mod steps;
 mod world;
 mod writer;

@@ -1,5 +1,7 @@
 //! Pods that come back elsewhere, and others that are where they were.
 
+use std::time::Duration;
+
 use k8s_openapi::api::core::v1::Pod;
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -24,24 +26,11 @@ fn restart_all(world: &World) -> String {
     })
 }
 
-/// A key that the primary takes, and that all have before this returns.
-fn put_a_key_everywhere(world: &World, primary: &str) {
-    world.kubelet.connect(primary).unwrap().call(&["SET", "key", "kept"]);
-    for (pod, ..) in world.pods() {
-        poll("it is everywhere", || {
-            match world.kubelet.connect(&pod).unwrap().call(&["GET", "key"]).text() {
-                text if text == "kept" => Ok(()),
-                other => Err(other),
-            }
-        });
-    }
-}
-
 #[test]
 fn all_pods_come_back_elsewhere_with_their_data() {
     let world = World::with_claims(3);
     let first = world.settled();
-    put_a_key_everywhere(&world, &first);
+    world.put_a_key_everywhere(&first);
     let primary = restart_all(&world);
     for (pod, ..) in world.pods() {
         assert_eq!(
@@ -66,12 +55,59 @@ fn all_pods_come_back_elsewhere_without_data() {
 fn a_primary_that_restarts_empty_overwrites_nobody() {
     let world = World::forgetful(0);
     let first = world.settled();
-    put_a_key_everywhere(&world, &first);
+    world.put_a_key_everywhere(&first);
     world.kubelet.signal(&first, Signal::KILL);
     world.settled_without(&first);
     for (pod, ..) in world.pods() {
         assert_eq!(world.kubelet.connect(&pod).unwrap().call(&["GET", "key"]).text(), "kept", "{pod}");
     }
+}
+
+#[test]
+fn pods_that_never_come_back_are_done_without() {
+    let world = World::with_cold_start_wait(Duration::from_secs(3));
+    let first = world.settled();
+    world.put_a_key_everywhere(&first);
+    let pods: Vec<String> = world.pods().into_iter().map(|(pod, ..)| pod).collect();
+    pods.iter().for_each(|pod| world.kubelet.kill_and_hold(pod));
+    world.kubelet.release(&first);
+    let address = world.kubelet.address(&first).unwrap();
+    poll("the one that is back is the primary", || {
+        let role = world.role(&first)?;
+        match world.endpoints() {
+            endpoints if endpoints == [address.clone()] && role == "master" => Ok(()),
+            endpoints => Err(format!("it is {role}, and the Service leads to {endpoints:?}")),
+        }
+    });
+    assert_eq!(world.kubelet.connect(&first).unwrap().call(&["GET", "key"]).text(), "kept");
+    world.service_writer().goes_on();
+    pods.iter().filter(|pod| **pod != first).for_each(|pod| world.kubelet.release(pod));
+    assert_eq!(world.settled(), first);
+}
+
+/// The controller deletes one Pod after the other, each when the one before is ready again; the primary among them.
+#[test]
+fn a_rolling_restart_of_redis_loses_no_write() {
+    let world = World::with_claims(3);
+    world.settled();
+    let (by_service, by_sentinel) = (world.service_writer(), world.sentinel_writer());
+    by_service.goes_on();
+    by_sentinel.goes_on();
+    let before = world.pods();
+    world.roll();
+    let primary = poll("all are new, and agree", || {
+        let old = before
+            .iter()
+            .find(|(pod, uid, _)| world.pods().iter().any(|(name, now, _)| name == pod && now == uid));
+        match old {
+            Some((pod, ..)) => Err(format!("{pod} is still the old one")),
+            None => world.agreed(),
+        }
+    });
+    by_service.goes_on();
+    by_sentinel.goes_on();
+    assert!(by_service.lost(&world, &primary) <= 0, "through the Service");
+    assert!(by_sentinel.lost(&world, &primary) <= 0, "by Sentinel");
 }
 
 #[test]

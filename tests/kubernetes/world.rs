@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -13,8 +14,11 @@ use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::json;
 
+use crate::k8s::gate::Gate;
 use crate::k8s::member::FLEET;
 use crate::k8s::{Admin, ControlPlane, Kubelet, Member, manifests};
+use crate::layout::{CLAIMS, REPLICA_SERVICE};
+pub(crate) use crate::layout::{GUARD, Layout, REDIS, REPLICAS};
 use crate::support::{Client, Host, Network, Value, eventually, poll};
 use crate::writer::Writer;
 
@@ -33,83 +37,40 @@ const MEMBERS: usize = 3;
 const CLIENT: usize = MEMBERS + 1;
 const PODS: usize = CLIENT + 1;
 
-/// A Redis of three behind a Service that vedette is to watch.
-pub(crate) const REDIS: &str = "
-apiVersion: v1
-kind: Service
-metadata:
-  name: redis
-  labels: {vedette.dev/group: mymaster}
-  annotations: {vedette.dev/quorum: '2', vedette.dev/down-after-milliseconds: '1000'}
-spec:
-  selector: {app: redis}
-  ports: [{port: 6379}]
----
-apiVersion: apps/v1
-kind: StatefulSet
-metadata: {name: redis}
-spec:
-  serviceName: redis
-  replicas: 3
-  podManagementPolicy: Parallel
-  selector: {matchLabels: {app: redis}}
-  template:
-    metadata: {labels: {app: redis}}
-    spec:
-      terminationGracePeriodSeconds: 5
-      securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
-      containers:
-        - name: redis
-          image: redis
-          args: [--appendonly, 'yes', --replicaof, 127.0.0.1, '1']
-          ports: [{containerPort: 6379}]
-          securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
-";
-
-/// What keeps a data node from serving before it has its role.
-pub(crate) const GUARD: &str = ", --replicaof, 127.0.0.1, '1'";
-/// The Service that leads to the replicas.
-pub(crate) const REPLICAS: &str = "redis-replicas";
-const REPLICA_SERVICE: &str = "
-apiVersion: v1
-kind: Service
-metadata: {name: redis-replicas}
-spec:
-  ports: [{port: 6379}]
-";
-/// What makes the Pods' data outlive them.
-const CLAIMS: &str = "
-  volumeClaimTemplates:
-    - metadata: {name: data}
-      spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}
-";
-
-/// What a world is made of.
-pub(crate) struct Layout<'a> {
-    /// So many more Pods can come in the place of others.
-    pub(crate) spare: usize,
-    /// The StatefulSet and its Service.
-    pub(crate) objects: String,
-    /// Further lines of the members' configuration.
-    pub(crate) lines: &'a [&'a str],
-    /// Whether what the members write is logged.
-    pub(crate) audited: bool,
-}
-
 /// See the module.
 pub(crate) struct World {
     // In the order in which they end.
     pub(crate) members: Vec<Member>,
     pub(crate) kubelet: Kubelet,
     pub(crate) namespace: String,
+    /// What the members reach the API server through.
+    pub(crate) gate: Option<Gate>,
     pub(crate) plane: Arc<ControlPlane>,
     pub(crate) network: Arc<Network>,
 }
 
 impl World {
+    /// Number of the first host that is nobody's.
+    pub(crate) const OTHERS: usize = PODS;
+
     /// All of it, settled. `spare` more Pods can come in the place of others.
     pub(crate) fn new(spare: usize) -> Self {
         Self::prepare(spare, |text| text, &[])
+    }
+
+    /// The same with a gate before the API server.
+    pub(crate) fn behind_a_gate() -> Self {
+        let mut world = Self::build(0, 0, |text| text, &[]);
+        let gate = Gate::new(&world.plane);
+        world.members.iter().for_each(|member| member.lead(world.plane.address(), &gate.address()));
+        world.gate = Some(gate);
+        world.launched()
+    }
+
+    /// The same with members that wait for data nodes no longer than that when all begins anew.
+    pub(crate) fn with_cold_start_wait(wait: Duration) -> Self {
+        let line = format!("vedette cold-start-wait-milliseconds {}", wait.as_millis());
+        Self::prepare(0, |text| text, &[&line])
     }
 
     /// The same with data nodes that rise as primaries, as those do that nobody has prepared.
@@ -134,15 +95,30 @@ impl World {
     }
 
     fn prepare(spare: usize, change: impl FnOnce(String) -> String, lines: &[&str]) -> Self {
-        let objects = change(REDIS.to_owned());
-        let mut world = Self::unwatched(&Layout { spare, objects, lines, audited: false });
-        world.watch();
-        world
+        Self::build(spare, 0, change, lines).launched()
     }
 
-    /// The members don't run yet, and so nobody gives a data node its role.
+    /// Starts the members, and waits until all is settled.
+    pub(crate) fn launched(mut self) -> Self {
+        self.members.iter_mut().for_each(Member::launch);
+        self.settled();
+        self
+    }
+
+    /// The same before any member runs, with so many hosts for others, from [`World::OTHERS`] on.
+    pub(crate) fn build(
+        spare: usize,
+        others: usize,
+        change: impl FnOnce(String) -> String,
+        lines: &[&str],
+    ) -> Self {
+        let objects = change(REDIS.to_owned());
+        Self::unwatched(&Layout { spare, others, objects, lines, audited: false })
+    }
+
+    /// No member runs yet, and so nobody gives a data node its role.
     pub(crate) fn unwatched(layout: &Layout<'_>) -> Self {
-        let network = Arc::new(Network::new(PODS + 3 + layout.spare));
+        let network = Arc::new(Network::new(PODS + layout.others + 3 + layout.spare));
         let place = Some(network.host(API));
         let plane = if layout.audited { ControlPlane::audited(place) } else { ControlPlane::start(place) };
         let plane = Arc::new(plane.with_controllers());
@@ -155,18 +131,13 @@ impl World {
             })
             .collect();
         drop(account);
-        let kubelet = Kubelet::start(&plane, &network, PODS, &namespace, &["one", "two", "three"]);
+        let first = PODS + layout.others;
+        let kubelet = Kubelet::start(&plane, &network, first, &namespace, &["one", "two", "three"]);
         for mut object in manifests::parse(&layout.objects) {
             manifests::into_namespace(&mut object, &namespace);
             plane.admin().apply(object);
         }
-        Self { members, kubelet, namespace, plane, network }
-    }
-
-    /// Starts the members, and waits until all is settled.
-    pub(crate) fn watch(&mut self) {
-        self.members.iter_mut().for_each(Member::launch);
-        self.settled();
+        Self { members, kubelet, namespace, gate: None, plane, network }
     }
 
     /// Waits until Service, members and data nodes agree on a primary; the name of its Pod.
@@ -271,6 +242,30 @@ impl World {
     pub(crate) fn scale(&self, size: usize) {
         let namespace = self.namespace.clone();
         let patch = Patch::Merge(json!({"spec": {"replicas": size}}));
+        self.admin().run(|client| async move {
+            let api: Api<StatefulSet> = Api::namespaced(client, &namespace);
+            api.patch(SERVICE, &PatchParams::default(), &patch).await.unwrap();
+        });
+    }
+
+    /// A key that the primary takes, and that all have before this returns.
+    pub(crate) fn put_a_key_everywhere(&self, primary: &str) {
+        self.kubelet.connect(primary).unwrap().call(&["SET", "key", "kept"]);
+        for (pod, ..) in self.pods() {
+            poll("it is everywhere", || {
+                match self.kubelet.connect(&pod).unwrap().call(&["GET", "key"]).text() {
+                    text if text == "kept" => Ok(()),
+                    other => Err(other),
+                }
+            });
+        }
+    }
+
+    /// Has the StatefulSet's controller replace one Pod after the other.
+    pub(crate) fn roll(&self) {
+        let namespace = self.namespace.clone();
+        let template = json!({"metadata": {"annotations": {"rolled": "yes"}}});
+        let patch = Patch::Merge(json!({"spec": {"template": template}}));
         self.admin().run(|client| async move {
             let api: Api<StatefulSet> = Api::namespaced(client, &namespace);
             api.patch(SERVICE, &PatchParams::default(), &patch).await.unwrap();

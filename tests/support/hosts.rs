@@ -82,6 +82,14 @@ impl Host {
     }
 }
 
+/// Runs a program that finds the names of that file where others find `/etc/hosts`.
+pub(crate) fn with_hosts(hosts: &Path, program: &Path) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", "mount --bind \"$0\" /etc/hosts && exec \"$@\""]);
+    command.args([hosts, program]);
+    command
+}
+
 /// Some hosts on one switch. Dropped, also by a panic, nothing of it is left.
 #[derive(Debug)]
 pub(crate) struct Network {

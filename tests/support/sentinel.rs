@@ -19,6 +19,8 @@ pub(crate) struct Program {
     path: PathBuf,
     identity: Option<&'static str>,
     name: &'static str,
+    /// The names that it can resolve, instead of the machine's.
+    hosts: Option<PathBuf>,
 }
 
 impl Program {
@@ -26,7 +28,7 @@ impl Program {
     pub(crate) fn subject() -> Self {
         let path = std::env::var_os("VEDETTE_TEST_SENTINEL")
             .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_vedette")), PathBuf::from);
-        Self { path, identity: None, name: "redis-sentinel" }
+        Self { path, identity: None, name: "redis-sentinel", hosts: None }
     }
 
     /// The program under test with Debian's version as its identity.
@@ -36,17 +38,32 @@ impl Program {
 
     /// The installed redis-sentinel.
     pub(crate) fn genuine() -> Self {
-        Self { path: PathBuf::from("/usr/bin/redis-sentinel"), identity: None, name: "redis-sentinel" }
+        Self {
+            path: PathBuf::from("/usr/bin/redis-sentinel"),
+            identity: None,
+            name: "redis-sentinel",
+            hosts: None,
+        }
     }
 
     /// The installed valkey-sentinel.
     pub(crate) fn genuine_valkey() -> Self {
-        Self { path: PathBuf::from("/usr/bin/valkey-sentinel"), identity: None, name: "valkey-sentinel" }
+        Self {
+            path: PathBuf::from("/usr/bin/valkey-sentinel"),
+            identity: None,
+            name: "valkey-sentinel",
+            hosts: None,
+        }
     }
 
     /// Called by another name.
     pub(crate) fn named(self, name: &'static str) -> Self {
         Self { name, ..self }
+    }
+
+    /// The same with the names of that file where others find `/etc/hosts`.
+    pub(crate) fn with_hosts(self, hosts: &Path) -> Self {
+        Self { hosts: Some(hosts.to_owned()), ..self }
     }
 
     /// Where it lies.
@@ -56,8 +73,15 @@ impl Program {
 
     /// A command that runs it.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(&self.path);
-        command.arg0(self.name).env_remove("VEDETTE_IDENTITY").env_remove("NOTIFY_SOCKET");
+        let mut command = match &self.hosts {
+            Some(hosts) => super::hosts::with_hosts(hosts, &self.path),
+            None => {
+                let mut command = Command::new(&self.path);
+                command.arg0(self.name);
+                command
+            }
+        };
+        command.env_remove("VEDETTE_IDENTITY").env_remove("NOTIFY_SOCKET");
         if let Some(identity) = self.identity {
             command.env("VEDETTE_IDENTITY", identity);
         }

@@ -82,12 +82,15 @@ pub(super) fn successor(
     })
 }
 
-/// Whether anybody that answered is of the recorded history.
+/// Whether anybody that answered is of the recorded history, and holds data if anybody does.
 pub(super) fn has_heirs(gates: &Gates, lease: &GroupLease) -> bool {
-    gates.open_ones().any(|(_, standing)| of_history(standing, lease.primary.as_ref()))
+    let data = gates.open_ones().any(|(_, standing)| !standing.empty);
+    gates
+        .open_ones()
+        .any(|(_, standing)| of_history(standing, lease.primary.as_ref()) && (!standing.empty || !data))
 }
 
-/// Where nobody that answered is of the recorded history: data nodes forget theirs when they restart, and who followed a
+/// Where there are no heirs: data nodes forget theirs when they restart, and who followed a
 /// primary that restarted took over its new one. The recorded primary's Pod, by its name if it was made anew, unless it is
 /// behind another of the same history; else the best of the others. Nobody without data, unless `all` were heard and nobody
 /// has any.

@@ -13,6 +13,7 @@ use super::hold::{After, Hold, Pending};
 use super::planned::Planned;
 use super::router::Router;
 use super::rules::{Rule, Rules};
+use super::running::Kind;
 use super::sight::Sight;
 use crate::core::ids::{CallNo, ClaimId, GroupName, PodUid, RunId, Version};
 use crate::core::time::Time;
@@ -77,6 +78,8 @@ pub struct Claimant {
     pub(super) heard: u64,
     /// The commit with the highest epoch that was ever seen: what clients are answered with.
     pub(super) remembered: Option<Primary>,
+    /// Whom Sentinels name, where this member only observes and there is no Lease.
+    pub(super) followed: Option<Primary>,
     /// Whose data a Lease that is there no more knew as the group's.
     pub(super) recalled: Replicas,
     pub(super) hold: Option<Hold>,
@@ -102,6 +105,7 @@ impl Claimant {
             ended: false,
             heard: 0,
             remembered: None,
+            followed: None,
             recalled: Replicas::default(),
             hold: None,
             router: Router::default(),
@@ -127,13 +131,19 @@ impl Claimant {
                 });
             }
             Fact::Heard(epoch) => self.heard = self.heard.max(epoch),
+            Fact::Beside => {
+                if let Some(hold) = &mut self.hold {
+                    hold.beside_at = Some(now);
+                }
+            }
+            Fact::Followed(primary, heard) => self.follow_sentinels(*primary, heard, out),
             Fact::Wrong(wrong) => self.wrong = wrong,
             Fact::Seen(shown) => self.see(&shown, now, out),
             Fact::Read(call, answer) => self.read(call, answer, now, out),
             Fact::Put(call, written) => self.written(call, written, now, out),
             Fact::Stood(node, call, answer) => {
                 if let Some(hold) = &mut self.hold {
-                    hold.gates.answered(&node, call, answer, now);
+                    hold.gates.answered(&node, call, answer, self.config.barrier_wait, now);
                 }
             }
             Fact::ServiceSeen(service) => {
@@ -169,10 +179,26 @@ impl Claimant {
         self.remembered.as_ref()
     }
 
+    /// Whether the Lease as it was seen last knows only of earlier commits than [`Claimant::committed`].
+    #[must_use]
+    pub fn is_outdated(&self) -> bool {
+        let Some(lease) = self.sight().map(|sight| &sight.lease) else { return false };
+        let epoch = |primary: &Primary| primary.epoch;
+        // One that is being made anew has none yet.
+        let anew = lease.failover.as_ref().is_some_and(|failover| failover.kind == Kind::Missing);
+        !anew && lease.primary.as_ref().map(epoch) < self.remembered.as_ref().map(epoch)
+    }
+
     /// The claim that is held or tried for.
     #[must_use]
     pub fn claimed(&self) -> Option<&ClaimId> {
         self.hold.as_ref().map(|hold| &hold.id)
+    }
+
+    /// Whether the claim that is held or tried for is to make a Lease that is missing.
+    #[must_use]
+    pub fn is_founding(&self) -> bool {
+        self.hold.as_ref().is_some_and(|hold| hold.kind == Kind::Missing)
     }
 
     /// Until when the claim that is held may begin to change anything.
@@ -201,9 +227,14 @@ impl Claimant {
     pub fn next_deadline(&self) -> Option<Time> {
         let view = match &self.view {
             View::Unknown => None,
+            // Who only observes waits for nothing of this.
+            View::Missing { .. } | View::Is(_) if self.config.observe => None,
             View::Missing { since } => Some(*since + self.claim_time()),
             View::Is(sight) if sight.lease.holder.is_some() => Some(sight.expires_at(sight.lease.seconds)),
-            View::Is(_) => self.rests_until().filter(|_| !self.config.observe),
+            View::Is(_) => {
+                let anew = self.outdated_since(Time::ZERO).map(|since| since + self.claim_time());
+                anew.or(self.rests_until())
+            }
         };
         match &self.hold {
             Some(hold) => [
@@ -218,7 +249,8 @@ impl Claimant {
             .chain(self.router.next_deadline())
             .min(),
             None => {
-                let start = self.gathered.as_ref().map(|(_, at)| (*at).max(self.again_at().unwrap_or(*at)));
+                let gathered = self.gathered.as_ref().filter(|_| !self.config.observe);
+                let start = gathered.map(|(_, at)| (*at).max(self.again_at().unwrap_or(*at)));
                 [view, start, self.router.next_deadline()].into_iter().flatten().min()
             }
         }
@@ -294,6 +326,10 @@ impl Claimant {
                 *view = View::Is(Box::new(Sight::new(version.clone(), lease.clone(), now)));
             }
         }
+        if shown.as_ref().is_some_and(|(_, lease)| lease.primary.is_some()) {
+            // It alone counts.
+            self.followed = None;
+        }
         if let Some((_, lease)) = shown
             && let Some(primary) = &lease.primary
             && self.remembered.as_ref().is_none_or(|known| known.epoch < primary.epoch)
@@ -329,11 +365,11 @@ impl Claimant {
                 self.landed(version, now, out);
             }
             // Mine, but not what was written last: it did not land, or not yet. The same once more; at most one of the
-            // two can land.
+            // two can land, and it can't be told which: the time runs from the first.
             Some(Some((version, lease))) if hold.claimed && lease.holder.as_ref() == Some(&hold.id) => {
                 hold.version = Some(version);
-                let (lease, after) = (pending.lease.clone(), pending.after);
-                self.put(lease, after, now, out);
+                let (lease, after, began) = (pending.lease.clone(), pending.after, pending.began);
+                self.put(lease, after, began, out);
             }
             Some(_) => self.stand_down(out),
         }
@@ -341,10 +377,10 @@ impl Claimant {
 
     // === Writes of the Lease ===
 
-    pub(super) fn put(&mut self, lease: GroupLease, after: After, now: Time, out: &mut Vec<Wish>) {
+    pub(super) fn put(&mut self, lease: GroupLease, after: After, began: Time, out: &mut Vec<Wish>) {
         let call = self.call();
         let Some(hold) = &mut self.hold else { return };
-        hold.put = Some(Pending { call, reading: false, began: now, lease: lease.clone(), after });
+        hold.put = Some(Pending { call, reading: false, began, lease: lease.clone(), after });
         out.push(Wish::Put(call, hold.version.clone(), Box::new(lease)));
     }
 

@@ -30,19 +30,14 @@ impl Claimant {
         match &self.view {
             View::Unknown => {}
             View::Missing { since } => {
-                let waits = self.config.rules.hold(Rule::Missing) && now < *since + self.claim_time();
-                if !waits
-                    && self.asking_service.is_none()
-                    && self.router.may_ask(now)
-                    && !self.nodes.is_empty()
-                {
-                    let call = self.call();
-                    self.asking_service = Some(call);
-                    out.push(Wish::ReadService(call));
-                }
+                let since = *since;
+                self.make_anew(since, now, out);
             }
             View::Is(sight) => {
                 let lease = &sight.lease;
+                if let Some(since) = self.outdated_since(now) {
+                    return self.make_anew(since, now, out);
+                }
                 let repair = |left: &Failover| left.kind == Kind::Repair;
                 let kind = match (&lease.holder, &lease.failover) {
                     (Some(_), _) if !sight.expired(lease.seconds, now) => return,
@@ -63,6 +58,25 @@ impl Claimant {
                 let (version, lease) = (sight.version.clone(), lease.clone());
                 self.claim(kind, Some(version), lease, now, out);
             }
+        }
+    }
+
+    /// A Lease that knows of no commit as late as one that was seen was set back: by a backup of the API server's store that was
+    /// restored, or by hand. What it says of the primary is as good as nothing. While somebody claims it, it is theirs.
+    pub(super) fn outdated_since(&self, now: Time) -> Option<Time> {
+        let sight = self.sight().filter(|_| self.is_outdated())?;
+        let held = sight.lease.holder.is_some() && !sight.expired(sight.lease.seconds, now);
+        (!held).then_some(sight.changed_at)
+    }
+
+    /// Begins to make a Lease anew that has been missing, or of no use, for a whole claim time: what was written before may
+    /// still come.
+    fn make_anew(&mut self, since: Time, now: Time, out: &mut Vec<Wish>) {
+        let waits = self.config.rules.hold(Rule::Missing) && now < since + self.claim_time();
+        if !waits && self.asking_service.is_none() && self.router.may_ask(now) && !self.nodes.is_empty() {
+            let call = self.call();
+            self.asking_service = Some(call);
+            out.push(Wish::ReadService(call));
         }
     }
 
@@ -95,15 +109,25 @@ impl Claimant {
 
     /// A Lease that is missing is made as a claim: so two that make it don't both believe in theirs.
     pub(super) fn create(&mut self, now: Time, out: &mut Vec<Wish>) {
-        if self.hold.is_some() || !matches!(self.view, View::Missing { .. }) {
+        if self.hold.is_some() {
             return;
         }
-        let mut lease = GroupLease::new(self.config.group.clone());
-        lease.replicas = self.recalled.clone();
+        let outdated = self.outdated_since(now).is_some();
+        let (version, mut lease) = match &self.view {
+            View::Missing { .. } => {
+                let new = GroupLease::new(self.config.group.clone());
+                (None, GroupLease { replicas: self.recalled.clone(), ..new })
+            }
+            View::Is(sight) if outdated => {
+                let lease = GroupLease { primary: None, failover: None, ..sight.lease.clone() };
+                (Some(sight.version.clone()), lease)
+            }
+            View::Unknown | View::Is(_) => return,
+        };
         if !self.config.rules.hold(Rule::Missing) {
             lease.primary = self.remembered.clone();
         }
-        self.claim(Kind::Missing, None, lease, now, out);
+        self.claim(Kind::Missing, version, lease, now, out);
     }
 
     fn claim(
@@ -164,6 +188,7 @@ impl Claimant {
             sent_away: None,
             told_at: None,
             unwilling: BTreeSet::new(),
+            beside_at: None,
             look_again: None,
         });
         if kind == Kind::Repair && !self.config.rules.hold(Rule::Repair) {

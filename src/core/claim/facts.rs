@@ -115,8 +115,13 @@ pub enum Fact {
     Nodes(BTreeMap<PodUid, Listed>),
     /// Step 0 was passed, or (nothing) is no longer.
     Gathered(Option<Gathered>),
+    /// A Sentinel listens at a data node, where this member is about to found the group's Lease.
+    Beside,
     /// A committed epoch was heard of: from another member or from the Service.
     Heard(u64),
+    /// Sentinels beside a fleet that only observes name this primary, whose run is not known: it counts while there is no Lease.
+    /// Whether this member heard them say so; else another did, and the Service shows it.
+    Followed(Box<Primary>, bool),
     /// Monitoring sees roles that differ from what the Lease says, or no longer.
     Wrong(bool),
     /// The watch showed the group's Lease.

@@ -24,8 +24,8 @@ fn pace(command: &Command) -> Duration {
 /// One node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Gate {
-    /// A barrier is being opened.
-    Opening { call: CallNo },
+    /// A barrier is being opened, which is waited for until then in particular where one stood before.
+    Opening { call: CallNo, until: Option<Time> },
     /// The barrier stands.
     Open {
         connection: CallNo,
@@ -37,7 +37,7 @@ enum Gate {
         last: Option<(Command, Time)>,
     },
     /// There was no answer.
-    Shut { at: Time },
+    Shut { at: Time, until: Option<Time> },
 }
 
 /// See the module.
@@ -56,43 +56,44 @@ impl Gates {
     ) {
         self.0.retain(|uid, _| nodes.contains_key(uid));
         for uid in nodes.keys() {
-            let due = match self.0.get(uid) {
-                None => true,
-                Some(Gate::Shut { at }) => now >= *at + AGAIN,
-                Some(Gate::Opening { .. } | Gate::Open { .. }) => false,
+            let until = match self.0.get(uid) {
+                None => None,
+                Some(Gate::Shut { at, until }) if now >= *at + AGAIN => until.filter(|until| now < *until),
+                Some(Gate::Shut { .. } | Gate::Opening { .. } | Gate::Open { .. }) => continue,
             };
-            if due {
-                let call = call();
-                self.0.insert(uid.clone(), Gate::Opening { call });
-                out.push(Wish::Barrier { node: uid.clone(), call, cut });
-            }
+            let call = call();
+            self.0.insert(uid.clone(), Gate::Opening { call, until });
+            out.push(Wish::Barrier { node: uid.clone(), call, cut });
         }
     }
 
-    /// An answer, or the lack of one, which ends the barrier. Whether it was waited for.
+    /// An answer, or the lack of one, which ends the barrier: for so long another one is waited for. Whether it was waited for.
     pub(super) fn answered(
         &mut self,
         node: &PodUid,
         call: CallNo,
         answer: Option<Standing>,
+        wait: Duration,
         now: Time,
     ) -> bool {
         let Some(gate) = self.0.get_mut(node) else { return false };
         match (&mut *gate, answer) {
-            (Gate::Opening { call: opening }, Some(standing)) if *opening == call => {
+            (Gate::Opening { call: opening, .. }, Some(standing)) if *opening == call => {
                 *gate = Gate::Open { connection: call, standing, heard: now, told: None, last: None };
             }
-            (Gate::Opening { call: opening }, None) if *opening == call => *gate = Gate::Shut { at: now },
+            (Gate::Opening { call: opening, until }, None) if *opening == call => {
+                *gate = Gate::Shut { at: now, until: *until };
+            }
             (Gate::Open { standing, heard, told, .. }, Some(new)) if *told == Some(call) => {
                 // Another process answers: nothing that the first one said holds, and nothing was cut there.
                 if new.run_id == standing.run_id {
                     (*standing, *heard, *told) = (new, now, None);
                 } else {
-                    *gate = Gate::Shut { at: now };
+                    *gate = Gate::Shut { at: now, until: Some(now + wait) };
                 }
             }
             (Gate::Open { connection, told, .. }, None) if *told == Some(call) || *connection == call => {
-                *gate = Gate::Shut { at: now };
+                *gate = Gate::Shut { at: now, until: Some(now + wait) };
             }
             (Gate::Opening { .. } | Gate::Open { .. } | Gate::Shut { .. }, _) => return false,
         }
@@ -133,9 +134,12 @@ impl Gates {
         matches!(self.0.get(node), Some(Gate::Opening { .. } | Gate::Open { told: Some(_), .. }))
     }
 
-    /// Whether there was no answer.
-    pub(super) fn shut(&self, node: &PodUid) -> bool {
-        matches!(self.0.get(node), Some(Gate::Shut { .. }))
+    /// Until when a node is waited for that doesn't answer: until `over`, or longer if a barrier stood there.
+    pub(super) fn silent_until(&self, node: &PodUid, over: Time) -> Option<Time> {
+        match self.0.get(node) {
+            Some(Gate::Shut { until, .. }) => Some(until.unwrap_or(over)),
+            Some(Gate::Opening { .. } | Gate::Open { .. }) | None => None,
+        }
     }
 
     /// Whether that process stands behind its barrier as a replica: it is none that may rise later.
@@ -167,7 +171,7 @@ impl Gates {
     /// When to look again without an answer.
     pub(super) fn next_deadline(&self) -> Option<Time> {
         let due = |gate: &Gate| match gate {
-            Gate::Shut { at } => Some(*at + AGAIN),
+            Gate::Shut { at, .. } => Some(*at + AGAIN),
             Gate::Open { told: None, last, .. } => last.as_ref().map(|(known, at)| *at + pace(known)),
             Gate::Open { .. } | Gate::Opening { .. } => None,
         };

@@ -74,6 +74,8 @@ pub(super) struct Hold {
     pub(super) told_at: Option<(Instance, Time)>,
     /// Runs that were told to be primary and stayed what they were.
     pub(super) unwilling: BTreeSet<RunId>,
+    /// When a Sentinel was last seen to listen at a data node.
+    pub(super) beside_at: Option<Time>,
     /// When to look again without news.
     pub(super) look_again: Option<Time>,
 }

@@ -15,6 +15,7 @@ mod hold;
 mod kin;
 mod member;
 pub mod name;
+mod observer;
 mod opinions;
 mod order;
 mod plain;
@@ -30,6 +31,10 @@ mod tests_claimant;
 mod tests_data;
 #[cfg(test)]
 mod tests_group;
+#[cfg(test)]
+mod tests_losses;
+#[cfg(test)]
+mod tests_observer;
 #[cfg(test)]
 mod tests_service;
 #[cfg(test)]

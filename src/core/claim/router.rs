@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::claimant::{Claimant, View};
 use super::facts::{Service, Shown, Wish, Written};
-use super::group::GroupLease;
+use super::group::{GroupLease, Primary};
 use super::rules::Rule;
 use crate::core::ids::CallNo;
 use crate::core::time::Time;
@@ -75,9 +75,9 @@ impl Router {
         self.again_at.into_iter().chain(self.turn_at).min()
     }
 
-    /// How the Service must look for that Lease, if it must look otherwise. A later epoch than the Lease's is left alone.
-    fn wanted(service: &Service, lease: &GroupLease) -> Option<Service> {
-        let primary = lease.primary.as_ref()?;
+    /// How the Service must look for that primary, if it must look otherwise. A later epoch is left alone.
+    fn wanted(service: &Service, primary: Option<&Primary>) -> Option<Service> {
+        let primary = primary?;
         let right = service.pod == primary.instance.pod && service.epoch == primary.epoch;
         let (pod, epoch) = (primary.instance.pod.clone(), primary.epoch);
         (service.epoch <= epoch && !right).then(|| Service { pod, epoch, version: service.version.clone() })
@@ -90,10 +90,21 @@ impl Claimant {
         if self.router.phase != Phase::Idle || !self.router.may_ask(now) {
             return;
         }
-        let (View::Is(sight), Some(service)) = (&self.view, &self.router.service) else { return };
-        if Router::wanted(service, &sight.lease).is_some() {
-            let turn_at = sight.changed_at + HEAD_START;
-            if self.hold.is_none() && sight.lease.holder.is_some() && now < turn_at {
+        let Some(service) = &self.router.service else { return };
+        let primary = match &self.view {
+            View::Unknown => None,
+            View::Missing { .. } => self.followed.as_ref(),
+            View::Is(sight) => sight.lease.primary.as_ref().or(self.followed.as_ref()),
+        };
+        if Router::wanted(service, primary).is_some() {
+            // What is committed under a claim that still stands is routed first by whoever has that claim.
+            let others =
+                |lease: &GroupLease| self.hold.is_none() && lease.holder.is_some() && lease.primary.is_some();
+            let sight = match &self.view {
+                View::Is(sight) if others(&sight.lease) => Some(sight),
+                View::Is(_) | View::Unknown | View::Missing { .. } => None,
+            };
+            if let Some(turn_at) = sight.map(|sight| sight.changed_at + HEAD_START).filter(|at| now < *at) {
                 self.router.turn_at = Some(turn_at);
                 return;
             }
@@ -143,8 +154,10 @@ impl Claimant {
             return;
         }
         let wanted = match answer {
-            Some(Some((_, lease))) => Router::wanted(service, lease),
-            Some(None) => None,
+            Some(Some((_, lease))) => {
+                Router::wanted(service, lease.primary.as_ref().or(self.followed.as_ref()))
+            }
+            Some(None) => Router::wanted(service, self.followed.as_ref()),
             None => {
                 self.router.again_at = Some(now + AGAIN);
                 None

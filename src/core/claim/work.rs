@@ -18,6 +18,8 @@ use crate::core::time::Time;
 const STALE: Duration = Duration::from_millis(500);
 /// How long a candidate may stay a replica that was told to be primary, before another one is.
 const UNWILLING: Duration = Duration::from_secs(1);
+/// A Sentinel that was seen so long ago, and not since, is gone; each look for it takes a tenth of that.
+const BESIDE: Duration = Duration::from_secs(2);
 /// Time between two questions to nodes with whose answers nothing can be done.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -48,12 +50,13 @@ impl Claimant {
         }
     }
 
-    /// Whether every listed node has answered behind a barrier, or is not waited for: one that is held down, or, after a while,
-    /// one that doesn't answer.
+    /// Whether every listed node has answered behind a barrier, or is not waited for: one that is held down, or one that doesn't
+    /// answer for a while. A candidate whose connection broke may have been promoted just before.
     fn settled(&self, hold: &Hold, now: Time) -> bool {
-        let over = now >= hold.claimed_at + self.config.barrier_wait;
+        let over = hold.claimed_at + self.config.barrier_wait;
         self.nodes.iter().all(|(uid, node)| {
-            hold.gates.standing(uid).is_some() || node.down || (hold.gates.shut(uid) && over)
+            let silent = || hold.gates.silent_until(uid, over).is_some_and(|until| now >= until);
+            hold.gates.standing(uid).is_some() || node.down || silent()
         })
     }
 
@@ -92,6 +95,10 @@ impl Claimant {
             return;
         }
         let Some(hold) = &self.hold else { return };
+        // Two quorums would promote two replicas.
+        if hold.beside_at.is_some_and(|at| now < at + BESIDE) {
+            return self.wait(now, out);
+        }
         let Some(failover) = hold.failover() else { return };
         let chosen = if hold.kind == Kind::Missing {
             let waited = now >= hold.claimed_at + self.config.cold_start_wait;
@@ -127,12 +134,17 @@ impl Claimant {
                 let may = heirless && (all || waited);
                 may.then(|| choose::restarted(&hold.gates, &self.nodes, &hold.lease, all)).flatten()
             };
+            // Of one that is held down, or was just asked again, the answer may be all there is: it comes, or its lack.
+            let waits = self.nodes.keys().any(|uid| hold.gates.waits(uid));
             match willing.cloned().or_else(successor).or_else(unwilling).or_else(restarted) {
+                // Somebody who just restarted may hold data.
+                Some(one) if waits && is_empty(hold, &one) => return,
                 Some(one) => one,
                 // Those that are missing may be of that history.
                 None if heirless && !all && !waited && hold.gates.open_ones().next().is_some() => {
                     return self.wait(now, out);
                 }
+                None if waits => return,
                 // Nobody can be promoted. Undone it is only if nobody was, or may yet be.
                 None if self.tried_stand_back(hold, failover, now) => {
                     return self.close(Outcome::Undone, now, out);

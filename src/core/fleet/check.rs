@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Fleet;
 use super::objects::plural;
+use super::ward::Ward;
 use crate::core::claim::{Count, Needed};
 use crate::core::cluster::Kind;
 use crate::core::engine::Engine;
@@ -24,6 +25,21 @@ impl Fleet {
     fn broken_watches(&self) -> Vec<&'static str> {
         let needed = [Kind::Lease, Kind::Pod, Kind::Service];
         needed.into_iter().filter(|kind| !self.objects.is_open(*kind)).map(plural).collect()
+    }
+}
+
+impl Ward {
+    /// What keeps this group from being failed over, whoever lives.
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if let Some(problem) = &self.unreadable {
+            problems.push(format!("The group's Lease can't be read: {problem}"));
+        } else if self.claimant.committed().is_none() {
+            problems.push("No primary is known yet".to_owned());
+        } else if self.claimant.is_outdated() {
+            problems.push("The group's Lease was set back and is about to be made anew".to_owned());
+        }
+        problems
     }
 }
 
@@ -52,6 +68,9 @@ impl Engine {
         let broken = fleet.broken_watches();
         if !broken.is_empty() {
             problems.push(format!("No watch is open for: {}", broken.join(", ")));
+        }
+        if let Some(ward) = fleet.wards.get(&group.id) {
+            problems.extend(ward.problems());
         }
         if fleet.config.observe {
             problems.push("This Sentinel only observes".to_owned());

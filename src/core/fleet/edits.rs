@@ -71,7 +71,8 @@ impl Ward {
         let now = desk.cx.now;
         match self.follows(service) {
             Follows::Committed(epoch) => self.edits.right_for = Some(epoch),
-            Follows::Unknown if !self.edits.ahead_told => {
+            // An observer leaves it to those who act.
+            Follows::Unknown if !self.edits.ahead_told && !desk.config.observe => {
                 self.edits.ahead_at.get_or_insert(now + LAG);
             }
             Follows::Unknown | Follows::Earlier | Follows::Nobody => {}
@@ -79,7 +80,8 @@ impl Ward {
         if self.follows(service) != Follows::Unknown {
             (self.edits.ahead_at, self.edits.ahead_told) = (None, false);
         }
-        if self.is_edited(service) {
+        let knows = !self.claimant.is_leaderless() || self.claimant.routes_by_sentinels();
+        if knows && self.is_edited(service) {
             let turn = self.edits.turn(now);
             if now < turn {
                 self.edits.due_at = Some(turn);

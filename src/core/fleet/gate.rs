@@ -49,6 +49,8 @@ pub(crate) enum Heard {
     Nothing,
     /// More is to be sent.
     Send(Vec<Vec<Bytes>>),
+    /// A Sentinel listens there, by the name of its connection, where none may.
+    Beside(String),
     /// The answer that was owed.
     Stands(CallNo, Standing),
     /// Nothing can be relied on; the server's words where it refused.
@@ -68,6 +70,8 @@ pub(crate) struct Gate {
     /// Whom members log in as, if that isn't the default user.
     user: Option<Bytes>,
     cut: bool,
+    /// Where no Sentinel may listen: the ids of this fleet's members, whose connections look the same.
+    members: Option<Vec<String>>,
     /// What is sent once MULTI was taken, each part with what its reply is about.
     after_multi: Vec<(Vec<Bytes>, Expected)>,
     /// Every part of what was told must have been taken.
@@ -92,9 +96,15 @@ impl Gate {
             owed: Some((call, until)),
             user: None,
             cut,
+            members: None,
             after_multi: Vec::new(),
             strict: false,
         }
+    }
+
+    /// The same where no Sentinel may listen. Members that observe do: their ids tell them apart.
+    pub(crate) fn without_sentinels(self, members: Vec<String>) -> Self {
+        Self { members: Some(members), ..self }
     }
 
     /// The first requests.
@@ -190,8 +200,13 @@ impl Gate {
                 if requests.is_empty() { Heard::Nothing } else { Heard::Send(requests) }
             }
             Some(Expected::Clients) => {
+                let list = reply.text().filter(|_| refused.is_none());
+                if let Some(one) = list.zip(self.members.as_ref()).and_then(|(list, own)| sentinel(list, own))
+                {
+                    return Heard::Beside(one);
+                }
                 let mut requests = Vec::new();
-                let others = reply.text().filter(|_| refused.is_none()).map(|list| others(list, &self.name));
+                let others = list.map(|list| others(list, &self.name));
                 match (others.filter(|others| others.len() <= MOST_CUT), self.user.clone()) {
                     (Some(others), _) => {
                         for id in others {
@@ -259,6 +274,16 @@ fn is_gone(words: &str) -> bool {
     words.starts_with("ERR No such client")
 }
 
+/// The name of a Sentinel's subscription, if there is one that is no member's.
+fn sentinel(list: &str, members: &[String]) -> Option<String> {
+    let names = list.lines().filter_map(|line| line.split(' ').find_map(|field| field.strip_prefix("name=")));
+    let mut strangers = names.filter(|name| {
+        let id = name.strip_prefix("sentinel-").and_then(|rest| rest.strip_suffix("-pubsub"));
+        id.is_some_and(|id| !id.is_empty() && !members.iter().any(|member| member.starts_with(id)))
+    });
+    strangers.next().map(|name| name.chars().filter(|c| !c.is_control()).take(40).collect())
+}
+
 /// Ids of the connections of other claimants, and of other claims.
 fn others<'a>(list: &'a str, own: &str) -> Vec<&'a str> {
     let field = |line: &'a str, key: &str| line.split(' ').find_map(|field| field.strip_prefix(key));
@@ -279,6 +304,16 @@ mod tests {
                     id=8 addr=10.0.0.2:2 name=vedette-claim-b-1 age=1\nid=9 addr=10.0.0.2:2 name=sentinel-b-cmd age=1\n";
         assert_eq!(others(list, "vedette-claim-b-1"), ["7"]);
         assert_eq!(others(list, "vedette-claim-c-1"), ["7", "8"]);
+    }
+
+    #[test]
+    fn where_no_sentinel_may_listen_members_may() {
+        let list = "id=3 name=sentinel-aaaaaaaa-cmd age=1\nid=4 name=sentinel-bbbbbbbb-pubsub age=1\n";
+        assert_eq!(sentinel(list, &["bbbbbbbb0000".to_owned()]), None);
+        assert_eq!(sentinel(list, &["aaaaaaaa0000".to_owned()]), Some("sentinel-bbbbbbbb-pubsub".to_owned()));
+        let mut gate = gate(None).without_sentinels(Vec::new());
+        let heard = hear(&mut gate, Reply::Bulk(list.into()));
+        assert_eq!(heard, Heard::Beside("sentinel-bbbbbbbb-pubsub".to_owned()));
     }
 
     const REFUSED: &str = "NOPERM this user has no permissions to run the 'client|kill' command";

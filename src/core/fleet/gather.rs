@@ -47,6 +47,10 @@ impl Ward {
             return None;
         }
         let heard = group.primary.run_id.as_str();
+        // Sentinels name no run of a server.
+        if instance.run_id.as_str().is_empty() {
+            return None;
+        }
         if !heard.is_empty() && heard != instance.run_id.as_str() {
             return Some(RESTARTED);
         }

@@ -183,6 +183,9 @@ impl Membership {
                 if let Some(Object::Lease(Lease { version, plain, .. })) = object {
                     self.version = Some(version);
                     self.found = MemberLease::parse(&plain).ok();
+                    // What an earlier life heard of is not forgotten with it.
+                    let heard = self.found.as_ref().map_or(0, |found| found.epoch);
+                    self.epoch = self.epoch.max(heard);
                 }
                 self.news_at.get_or_insert(now);
             }
@@ -244,6 +247,25 @@ mod tests {
         let writes = writes(&mut own, 5000, &Answer::Conflict);
         assert!((3..=12).contains(&writes.len()), "{writes:?}");
         assert!(writes[1] - writes[0] < 100, "once it may be an own write without an answer: {writes:?}");
+    }
+
+    #[test]
+    fn an_epoch_that_an_earlier_life_heard_of_is_kept() {
+        let mut before = membership();
+        before.committed(7);
+        let Some(Call::ReadLease { .. }) = before.step(Time::ZERO) else { panic!("it is read first") };
+        before.answered(Answer::Read(None), Time::ZERO);
+        let Some(Call::WriteLease { name, plain, .. }) = before.step(Time::from_millis(20)) else {
+            panic!("and then written")
+        };
+        let lease = Lease { name, version: Version::from("1"), plain };
+        let mut after = membership();
+        assert!(matches!(after.step(Time::ZERO), Some(Call::ReadLease { .. })));
+        after.answered(Answer::Read(Some(Object::Lease(lease))), Time::ZERO);
+        let Some(Call::WriteLease { plain, .. }) = after.step(Time::from_millis(20)) else {
+            panic!("it is written anew")
+        };
+        assert_eq!(MemberLease::parse(&plain).unwrap().epoch, 7);
     }
 
     #[test]

@@ -21,11 +21,13 @@ pub(crate) struct Seat {
     pub(crate) absent: bool,
     /// Why the primary counts as down whatever is answered at its address.
     pub(crate) condemned: Option<&'static str>,
+    /// This fleet only observes: data nodes are asked and listened to, and told nothing.
+    pub(crate) observes: bool,
 }
 
 impl Seat {
     /// Takes what only Leases and Pods say out of a file's settings.
-    pub(crate) fn taken_from(settings: &mut GroupSettings) -> Self {
+    pub(crate) fn taken_from(settings: &mut GroupSettings, observes: bool) -> Self {
         settings.known_replicas.clear();
         settings.known_sentinels.clear();
         settings.config_epoch = 0;
@@ -35,6 +37,7 @@ impl Seat {
             committed: None,
             absent: false,
             condemned: None,
+            observes,
         }
     }
 }
@@ -48,6 +51,12 @@ impl Group {
     /// The primary counts as down whatever is answered at its address.
     pub(crate) fn is_condemned(&self) -> bool {
         self.seat.as_ref().is_some_and(|seat| seat.condemned.is_some())
+    }
+
+    /// Whether data nodes are subscribed to: by hellos daemons find each other, or a fleet that only observes hears of the Sentinels
+    /// that decide.
+    pub(crate) fn listens(&self) -> bool {
+        self.seat.as_ref().is_none_or(|seat| seat.observes)
     }
 
     /// Which instance is at that address.

@@ -12,6 +12,7 @@ use super::objects::Objects;
 use super::report::Progress;
 use super::roles::Wrong;
 use super::scope::{Scope, parse_address};
+use super::sentinels::Sentinels;
 use crate::core::action::Level;
 use crate::core::address::Address;
 use crate::core::claim::{
@@ -77,10 +78,11 @@ pub(crate) struct Ward {
     pub(super) gates: BTreeMap<CallNo, Gate>,
     /// Answers that are kept back for a while, lest a failing API server be asked as fast as it fails.
     pub(super) delayed: Vec<(Time, Fact)>,
-    /// Calls that failed in a row.
+    /// Calls that failed in a row, and when the last one did.
     pub(super) failures: u32,
+    pub(super) failed_at: Time,
     /// Why the Lease can't be read, as it was last logged.
-    unreadable: Option<String>,
+    pub(super) unreadable: Option<String>,
     /// With which words a data node last refused what a claim needs.
     pub(super) refused: Option<String>,
     pub(super) ended: bool,
@@ -95,6 +97,10 @@ pub(crate) struct Ward {
     pub(super) foreign: BTreeMap<PodUid, Time>,
     /// The veto of a replica is heeded until then.
     pub(super) veto_until: Option<Time>,
+    /// What is heard of Sentinels beside this fleet, while it only observes.
+    pub(super) sentinels: Sentinels,
+    /// What was last said of Sentinels: that they name a primary that isn't followed, or that they are there.
+    pub(super) strange: Option<String>,
 }
 
 impl Ward {
@@ -123,6 +129,7 @@ impl Ward {
             gates: BTreeMap::new(),
             delayed: Vec::new(),
             failures: 0,
+            failed_at: Time::ZERO,
             unreadable: None,
             refused: None,
             ended: false,
@@ -132,6 +139,8 @@ impl Ward {
             diverged: false,
             foreign: BTreeMap::new(),
             veto_until: None,
+            sentinels: Sentinels::default(),
+            strange: None,
         }
     }
 
@@ -187,6 +196,7 @@ impl Ward {
     /// One look at the whole: whatever is due.
     pub(crate) fn look(&mut self, desk: &mut Desk<'_, '_>) {
         let now = desk.cx.now;
+        self.mind_sentinels(desk);
         self.seat(desk);
         self.enlist(desk);
         self.condemn(desk);
@@ -199,8 +209,10 @@ impl Ward {
         }
         self.list(desk);
         self.gather(desk);
-        self.mind_roles(desk);
-        self.mind_departure(desk);
+        if !desk.config.observe {
+            self.mind_roles(desk);
+            self.mind_departure(desk);
+        }
         self.mind_edits(desk);
         if self.claimant.next_deadline().is_some_and(|at| at <= now) {
             self.tell(Fact::Tick, desk);
@@ -222,7 +234,8 @@ impl Ward {
             .chain(self.wrong.next_deadline())
             .chain(self.leave_at)
             .chain(self.edits.next_deadline())
-            .chain(self.veto_until);
+            .chain(self.veto_until)
+            .chain(self.sentinels.next_deadline());
         all.map(|at| if at > now { at } else { now + LATE }).min()
     }
 
@@ -248,6 +261,8 @@ impl Ward {
             return;
         }
         seat.committed = Some(run_id.to_owned());
+        // It restarted in its place. The silence of the process before is nothing against this one.
+        let unmet = !group.primary.run_id.is_empty() && group.primary.run_id != run_id;
         let was_absent = std::mem::replace(&mut seat.absent, absent);
         let gone = absent && !was_absent;
         group.config_epoch = epoch;
@@ -265,6 +280,9 @@ impl Ward {
             group.switch(address.clone(), cx, desk.owners);
             group.queue_reconfig_script("observer", &old, &address, cx);
         } else if news {
+            if unmet {
+                group.meet_primary(cx);
+            }
             group.void_opinions();
             cx.save();
         }

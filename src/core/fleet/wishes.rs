@@ -20,6 +20,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const DOUBLINGS: u32 = 5;
 /// Longest time that the API server may ask to be left alone for.
 const MOST_PAUSE: Duration = Duration::from_secs(10);
+/// After so long without another one failures are no longer in a row: whoever loses each race waits no longer for it.
+const FORGIVEN: Duration = Duration::from_secs(10);
 /// No call and no request has less time than this.
 const LEAST: Duration = Duration::from_millis(10);
 
@@ -114,6 +116,11 @@ impl Ward {
         let useless = read && matches!(fact, Fact::Read(_, None) | Fact::Service(_, None));
         let wait = wait.or(useless.then_some(Duration::ZERO));
         let Some(wait) = wait else { return self.tell(fact, desk) };
+        let now = desk.cx.now;
+        if now.since(self.failed_at) > FORGIVEN {
+            self.failures = 0;
+        }
+        self.failed_at = now;
         // The first failure is answered at once: it may be a lost race. Those that follow are not hurried.
         let pause = match self.failures {
             0 => Duration::ZERO,
@@ -124,7 +131,7 @@ impl Ward {
         if pause.is_zero() {
             self.tell(fact, desk);
         } else {
-            self.delayed.push((desk.cx.now + pause, fact));
+            self.delayed.push((now + pause, fact));
         }
     }
 
@@ -171,6 +178,10 @@ impl Ward {
         let (group, cx) = (&*desk.group, &mut *desk.cx);
         let (conn, port) = (cx.shared.links.number(), address.port);
         let mut gate = Gate::new((conn, call), (node, address), desk.life, cut, cx.now + limit);
+        if self.claimant.is_founding() {
+            let peers = group.peers.keys().cloned();
+            gate = gate.without_sentinels(peers.chain([desk.me.to_string()]).collect());
+        }
         cx.out.push(Action::Connect { conn, ip, port, role: LinkRole::Claim });
         let auth = group.auth(Kind::Replica, cx);
         for args in gate.open(auth, group.renamed("CLIENT"), group.renamed("INFO")) {
@@ -195,6 +206,12 @@ impl Ward {
                 let fact = Fact::Stood(gate.node.clone(), call, Some(standing));
                 self.tell(fact, desk);
             }
+            Heard::Beside(name) => {
+                let node = gate.node.clone();
+                self.tell_of_sentinel(&node, &name, desk);
+                self.tell(Fact::Beside, desk);
+                self.shut_gate(barrier, true, desk);
+            }
             Heard::Void(refused) => {
                 if let Some(words) = refused {
                     let node = gate.node.clone();
@@ -203,6 +220,21 @@ impl Ward {
                 self.shut_gate(barrier, true, desk);
             }
         }
+    }
+
+    /// Two quorums would promote two replicas. Said once.
+    fn tell_of_sentinel(&mut self, node: &PodUid, name: &str, desk: &mut Desk<'_, '_>) {
+        if self.strange.is_some() {
+            return;
+        }
+        let pod = self.pods.get(node).map_or(node.as_str(), |place| &place.pod);
+        let text = format!(
+            "Sentinels still watch this group ({name} at {pod}): nothing is done until they are gone. Stop them, or let this \
+             fleet observe"
+        );
+        desk.cx.log(Level::Warning, Some(desk.group), text.clone());
+        self.write(true, "SentinelsListen", &text, desk);
+        self.strange = Some(text);
     }
 
     /// A node that refuses what a claim is made of is left out of it, again and again: said once.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{Ask, Report, Side, Step, Switchover, Wanted, is_no_right};
-use crate::core::action::{FailoverResult, Level, Observation, Phase};
-use crate::core::group::{Failover, Group, State, Which};
+use crate::core::action::{FailoverResult, Level};
+use crate::core::group::{Group, State, Which};
 use crate::core::ids::ConnId;
 use crate::core::instance::{Instance, Role};
 use crate::core::link::Tag;
@@ -26,6 +26,8 @@ const PACE: Duration = Duration::from_millis(5);
 const RESTORE_AGAIN: Duration = Duration::from_millis(100);
 /// How long the candidate may take for the rest of the stream once the old primary is its replica.
 const DRAIN_LIMIT: Duration = Duration::from_secs(1);
+/// How long what one of the two said counts; only a daemon that was held up lets more time pass.
+const RELIABLE: Duration = DRAIN_LIMIT;
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +102,7 @@ impl Group {
         let conn = self.standing(who, cx);
         let Some(number) = self.switchover_mut().map(Switchover::number) else { return };
         let Some(side) = self.side(who) else { return };
-        *side = Side { conn, number, report: None };
+        *side = Side { conn, number, ..Side::default() };
         if conn.is_some() {
             let ask = match who {
                 Who::Primary => Ask::Primary(number),
@@ -265,13 +267,14 @@ impl Group {
             else {
                 return false;
             };
+            let side = self.side(Who::Candidate).map(std::mem::take).unwrap_or_default();
             self.go(Step::Demote, cx);
             // CONFIG REWRITE waits for the disk, and clients wait for this: it follows when the answer is here.
             let host = address.shown(cx.shared.announce_hostnames);
             self.order(&["SLAVEOF", &host, &address.port.to_string()], cx);
             self.ask_how_far(Who::Primary, cx);
             if let Some(switchover) = self.switchover_mut() {
-                switchover.candidate.report = Some(candidate);
+                switchover.candidate = side;
             }
             return true;
         }
@@ -294,10 +297,24 @@ impl Group {
         }
     }
 
+    /// What one of the two said, as far as a promotion may rest on it. A connection that broke since may have been the end
+    /// of its process, and what comes back may be a primary that had not saved whom it follows, or a candidate without
+    /// the data; so may be one that was last heard long ago. Only a primary that stays away is taken at its last word.
+    fn last_word(&mut self, who: Who, cx: &mut Cx<'_>) -> Option<Report> {
+        let standing = self.standing(who, cx);
+        let side = self.side(who)?;
+        let old = side.reported_at.is_some_and(|at| cx.now.since(at) > RELIABLE);
+        let away = who == Who::Primary && standing.is_none();
+        if old || side.conn != standing && !away {
+            *side = Side::default();
+        }
+        self.report(who, cx)
+    }
+
     fn demote(&mut self, cx: &mut Cx<'_>) -> bool {
         let Some(switchover) = self.switchover() else { return false };
         let (since, refusal) = (switchover.step_at, switchover.ordered.clone().and_then(Result::err));
-        let Some(primary) = self.report(Who::Primary, cx) else {
+        let Some(primary) = self.last_word(Who::Primary, cx) else {
             // Whether it obeyed is not known, and can't be undone either. If it did, it says that it is a replica, and
             // the fleet replaces it as any primary that says so.
             if cx.due(since + self.options.failover_timeout, "the primary's word") {
@@ -329,7 +346,7 @@ impl Group {
             return false;
         }
         // What it had sent meanwhile: a PING to its replicas, or writes after a pause that was over too soon.
-        let candidate = self.report(Who::Candidate, cx);
+        let candidate = self.last_word(Who::Candidate, cx);
         let hasty = cx.shared.quirks.makes(Mistake::PromoteBehind);
         let drained =
             |report: &Report| hasty || report.role == Role::Primary || report.applied >= primary.stream;
@@ -351,53 +368,52 @@ impl Group {
         true
     }
 
-    /// The candidate is promoted; also again, if the connection broke before it said that it is.
+    /// The candidate is promoted, on the connection on which it said that it holds everything.
     fn promote(&mut self, cx: &mut Cx<'_>) -> bool {
         let Some(which) = self.which(Who::Candidate) else { return false };
-        let Some(since) = self.switchover().map(|switchover| switchover.step_at) else { return false };
         if self.is_overtaken() {
             self.undo(cx);
             return false;
         }
-        if self.reconfigure(&which, None, cx) {
-            cx.event(Level::Notice, "+failover-state-wait-promotion", self, &which, "");
-            self.enter(State::WaitPromotion, cx);
-            self.ask_info(&which, cx);
-            self.ask_how_far(Who::Candidate, cx);
-            return true;
-        }
-        if self.gone(Who::Candidate) || cx.due(since + DRAIN_LIMIT, "the candidate's connection") {
+        if !self.reconfigure(&which, None, cx) {
             self.take_back(cx);
             return true;
         }
-        false
+        cx.event(Level::Notice, "+failover-state-wait-promotion", self, &which, "");
+        self.enter(State::WaitPromotion, cx);
+        self.ask_what_became_of_it(&which, cx);
+        true
     }
 
-    /// Looks after a promotion that was told: it is told again over a new connection. A candidate that says on the
-    /// connection of the command that it is none, or that is down, gives the old primary its role back. One that is down
-    /// may have obeyed; nobody was told, and when it is back it is made a replica again like any stray one.
+    /// Right behind the command, on its connection.
+    fn ask_what_became_of_it(&mut self, which: &Which, cx: &mut Cx<'_>) {
+        self.ask_info(which, cx);
+        self.ask_how_far(Who::Candidate, cx);
+        if let Some(switchover) = self.switchover_mut() {
+            switchover.told_on = switchover.candidate.conn;
+        }
+    }
+
+    /// Looks after a promotion that was told: over a new connection it is told again, if the candidate still holds
+    /// everything. One that says on the connection of the command that it is no primary, that has lost data, or that is
+    /// down, gives the old primary its role back. One that is down may have obeyed; nobody was told, and when it is back it
+    /// is made a replica again like any stray one.
     pub(crate) fn watch_promotion(&mut self, cx: &mut Cx<'_>) -> bool {
         let Some(which) = self.which(Who::Candidate).filter(|_| self.switchover().is_some()) else {
             return false;
         };
         let since = self.failover.as_ref().map_or(cx.now, |failover| failover.state_at);
         let late = cx.due(since + self.options.failover_timeout, "failover-timeout");
-        let standing = self.standing(Who::Candidate, cx);
-        let refused = match self.side(Who::Candidate) {
-            Some(Side { report: Some(report), .. }) => report.role == Role::Replica,
-            Some(side) => {
-                if standing.is_some() && side.conn != standing {
-                    self.reconfigure(&which, None, cx);
-                    self.ask_info(&which, cx);
-                    self.ask_how_far(Who::Candidate, cx);
-                }
-                false
-            }
-            None => false,
-        };
+        let report = self.last_word(Who::Candidate, cx).filter(|report| report.role == Role::Replica);
+        let Some(switchover) = self.switchover() else { return false };
+        let told = switchover.candidate.conn == switchover.told_on;
+        let refused = report.as_ref().is_some_and(|report| told || report.applied < switchover.target);
         if refused || late || self.gone(Who::Candidate) {
             self.take_back(cx);
             return true;
+        }
+        if report.is_some() && self.reconfigure(&which, None, cx) {
+            self.ask_what_became_of_it(&which, cx);
         }
         false
     }
@@ -474,16 +490,6 @@ impl Group {
     fn give_up(&mut self, event: &'static str, result: FailoverResult, cx: &mut Cx<'_>) {
         cx.event(Level::Warning, event, self, &Which::Primary, "");
         self.abort(result, cx);
-    }
-}
-
-impl Failover {
-    /// How long writes were held back, once the new primary is one.
-    pub(crate) fn observe_pause(&self, cx: &mut Cx<'_>) {
-        if let Some(switchover) = &self.switchover {
-            let took = cx.now.since(switchover.paused_at);
-            cx.observe(Observation::Phase { phase: Phase::Pause, took });
-        }
     }
 }
 

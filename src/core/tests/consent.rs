@@ -114,3 +114,69 @@ fn consent_does_not_outlive_its_moment() {
         assert_eq!(orders(&world, PRIMARY), before);
     }
 }
+
+/// What the others said while the next order was not due yet says nothing of what they did since.
+#[test]
+fn consent_is_not_asked_for_ahead_of_time() {
+    let mut world = failed_over();
+    greet(&mut world);
+    // It reads its data, so that it is told again and again.
+    world.fake(PRIMARY).loading = true;
+    world.fake(PRIMARY).run_id = id('d');
+    world.fake(PRIMARY).history = ('d', '0');
+    world.revive(PRIMARY);
+    world.run(500);
+    let before = orders(&world, PRIMARY);
+    assert!(before > 1, "{:#?}", world.sent);
+    while orders(&world, PRIMARY) == before {
+        world.run(1);
+    }
+    world.run(20);
+    world.fake(PEER_A).flags = "master,failover_in_progress";
+    world.run(1_000);
+    assert_eq!(orders(&world, PRIMARY), before + 1);
+}
+
+/// It is told a newer configuration, and knows one of two peers.
+fn told_by_a_peer(known: usize) -> World {
+    let mut settings = settings();
+    settings.groups[0].known_sentinels.truncate(known);
+    let mut world = World::new(settings);
+    world.run(3_000);
+    world.fake(REPLICA_A).follows = None;
+    world.fake(REPLICA_A).history = ('e', '1');
+    world.peers_hold(REPLICA_A, 1);
+    world.hear(&format!("127.0.0.1,{PEER_A},{},1,mymaster,127.0.0.1,{REPLICA_A},1", id('b')));
+    assert!(world.saw("+switch-master mymaster 127.0.0.1 6379 127.0.0.1 6380"), "{:#?}", world.events);
+    world
+}
+
+#[test]
+fn who_has_just_begun_to_watch_waits_for_its_peers_to_make_themselves_known() {
+    let mut world = told_by_a_peer(0);
+    world.run(900);
+    assert_eq!(orders(&world, PRIMARY), 0, "another may have promoted it since");
+    world.run(500);
+    assert_eq!(orders(&world, PRIMARY), 1);
+
+    let mut world = told_by_a_peer(2);
+    world.run(500);
+    assert_eq!(orders(&world, PRIMARY), 1, "the file tells of them");
+}
+
+#[test]
+fn who_is_about_to_follow_another_does_not_consent() {
+    let mut world = World::new(settings());
+    world.run(3_000);
+    let flags = |world: &mut World| {
+        world.ask(&["sentinel", "master", "mymaster"]).field("flags").map(str::to_owned).unwrap()
+    };
+    assert_eq!(flags(&mut world), "master");
+    world.disk = None;
+    world.hear(&format!("127.0.0.1,{PEER_A},{},1,mymaster,127.0.0.1,{REPLICA_A},1", id('b')));
+    assert_eq!(flags(&mut world), "master,failover_in_progress");
+    let save = world.unsaved.pop().unwrap();
+    world.handle(Input::Persisted { upto: save, ok: true });
+    assert!(world.saw("+switch-master mymaster 127.0.0.1 6379 127.0.0.1 6380"), "{:#?}", world.events);
+    assert_eq!(flags(&mut world), "master");
+}

@@ -243,3 +243,27 @@ fn a_switch_away_from_a_name_without_an_address_has_all_its_words() {
     assert_eq!(world.ask(&["publish", "__sentinel__:hello", &text]), Reply::Int(1));
     assert!(world.saw("+switch-master mymaster db 6379 127.0.0.1 6380"), "{:?}", world.events);
 }
+
+/// Another leader's promotion is not undone on what the replica said before it.
+#[test]
+fn a_replica_is_heard_before_it_is_repointed() {
+    let mut world = World::new(settings());
+    world.fake(REPLICA_B).priority = 0;
+    world.run(3_000);
+    world.peers_say(&opinion(true, &id('a'), 1));
+    world.disk = None;
+    world.kill(PRIMARY);
+    world.run(2_000);
+    let vote = world.unsaved.pop().unwrap();
+    world.handle(Input::Persisted { upto: vote, ok: true });
+    world.until("-role-change slave 127.0.0.1:6380");
+    let commit = world.unsaved.pop().unwrap();
+    world.fake(REPLICA_B).follows = None;
+    world.run(300);
+    assert!(!world.saw("-role-change slave 127.0.0.1:6381"), "{:#?}", world.events);
+    world.handle(Input::Persisted { upto: commit, ok: true });
+    world.run(1_000);
+    assert!(world.saw("+switch-master"), "{:#?}", world.events);
+    assert!(!world.saw("+slave-reconf-sent"), "{:#?}", world.events);
+    assert_eq!(world.fake(REPLICA_B).follows, None);
+}

@@ -56,6 +56,8 @@ struct Fake {
     burst: u64,
     /// It obeys this command and is gone before it answers.
     dies_of: Option<&'static str>,
+    /// It answers this command and none after it.
+    freezes_after: Option<&'static str>,
     /// SLAVEOF is obeyed.
     obeys: bool,
     priority: u32,
@@ -137,6 +139,7 @@ impl World {
                     burst: 0,
                     obeys: true,
                     dies_of: None,
+                    freezes_after: None,
                     priority: 100,
                     opinion: opinion(false, "*", 0),
                     holds: (PRIMARY, 0),
@@ -309,6 +312,9 @@ impl World {
         if !matches!(args[0].as_ref(), b"PING" | b"INFO" | b"ROLE") {
             self.sent.push(format!("{port}: {line}"));
         }
+        let freezes =
+            self.fakes.get(&port)?.freezes_after.is_some_and(|word| word.as_bytes() == args[0].as_ref());
+        self.fakes.get_mut(&port)?.up &= !freezes;
         let dies = self.fakes.get(&port)?.dies_of.is_some_and(|word| word.as_bytes() == args[0].as_ref());
         self.fakes.get_mut(&port)?.up &= !dies;
         (!dies).then_some(reply)

@@ -316,3 +316,50 @@ fn the_pause_is_configured_and_never_makes_the_primary_look_down() {
         place(&world, &format!("6379: CLIENT PAUSE {used} WRITE"));
     }
 }
+
+/// A daemon that was held up right after the old primary obeyed: that one may have been started anew meanwhile.
+#[test]
+fn the_old_primary_s_word_does_not_outlive_its_moment() {
+    for reborn in [true, false] {
+        let mut world = ready();
+        world.fake(PRIMARY).freezes_after = Some("SLAVEOF");
+        start(&mut world);
+        let conn = world.command(PRIMARY);
+        assert!(!world.fake(PRIMARY).up);
+        world.now = world.now + Duration::from_secs(8);
+        let reply = Reply::bulk(world.fake(PRIMARY).info());
+        world.handle(Input::Frame { conn, reply: Reply::OK });
+        world.handle(Input::Frame { conn, reply });
+        assert!(world.saw("+tilt"), "{:#?}", world.events);
+        world.fake(PRIMARY).freezes_after = None;
+        world.revive(PRIMARY);
+        if reborn {
+            world.fake(PRIMARY).follows = None;
+            world.reset(PRIMARY);
+        }
+        world.run(31_000);
+        assert!(world.saw("-tilt"), "{:#?}", world.events);
+        let promoted = world.sent.iter().any(|line| line == "6381: SLAVEOF NO ONE");
+        assert!(!promoted, "{:#?}", world.sent);
+        assert!(world.saw("-failover-abort-master-timeout"), "{:#?}", world.events);
+    }
+}
+
+#[test]
+fn a_candidate_that_comes_back_without_its_data_is_not_promoted() {
+    let mut settings = settings();
+    settings.groups[0].down_after = Duration::from_millis(5_000);
+    let mut world = World::new(settings);
+    world.fake(REPLICA_B).priority = 50;
+    world.run(11_000);
+    world.fake(REPLICA_B).dies_of = Some("SLAVEOF");
+    start(&mut world);
+    world.run(100);
+    assert_eq!(world.fake(PRIMARY).follows, Some(REPLICA_B));
+    let fake = world.fake(REPLICA_B);
+    (fake.up, fake.dies_of, fake.follows, fake.offset) = (true, None, Some(PRIMARY), 0);
+    world.run(3_000);
+    assert!(world.saw("-failover-abort-slave-timeout"), "{:#?}", world.events);
+    assert_eq!(sent_to(&world, REPLICA_B).iter().filter(|line| *line == "SLAVEOF NO ONE").count(), 1);
+    assert_eq!(world.fake(PRIMARY).follows, None);
+}

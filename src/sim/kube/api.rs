@@ -55,11 +55,9 @@ impl Api {
                 if known != version {
                     return (Answer::Conflict, None);
                 }
-                let new = self.next();
                 self.writes += 1;
-                self.leases.insert(name.clone(), (new, plain));
-                let seen = self.lease(&name).map(|lease| Seen::Changed(Object::Lease(lease)));
-                (Answer::Landed(as_version(new)), seen)
+                let seen = self.put_lease(&name, plain);
+                (Answer::Landed(as_version(self.version)), Some(seen))
             }
             Call::PatchService { name, version, selector, annotations } => {
                 let Some(mut service) =
@@ -100,6 +98,13 @@ impl Api {
         self.next();
         self.pods.remove(name);
         Seen::Removed(Kind::Pod, name.to_owned())
+    }
+
+    /// Somebody writes a Lease, whatever it held.
+    pub(crate) fn put_lease(&mut self, name: &str, plain: Plain) -> Seen {
+        let version = self.next();
+        self.leases.insert(name.to_owned(), (version, plain.clone()));
+        Seen::Changed(Object::Lease(Lease { name: name.to_owned(), version: as_version(version), plain }))
     }
 
     /// Somebody deletes a Lease.

@@ -21,6 +21,8 @@ pub(super) struct Daemon {
     pub(super) name: String,
     pub(super) ip: String,
     pub(super) life: u64,
+    /// From its next start on it only observes.
+    pub(super) observes: bool,
     pub(super) engine: Option<Engine>,
     /// It is stopped until then.
     pub(super) frozen_until: Option<Time>,
@@ -44,6 +46,7 @@ impl World {
             name: format!("vedette-{at}"),
             ip,
             life: 0,
+            observes: false,
             engine: None,
             frozen_until: None,
             waiting: VecDeque::new(),
@@ -73,7 +76,7 @@ impl World {
             name: FLEET.to_owned(),
             member: daemon.name.clone(),
             size,
-            observe: false,
+            observe: daemon.observes,
             cold_start_wait: Duration::from_secs(30),
             pods: BTreeMap::new(),
             services: BTreeMap::new(),
@@ -194,7 +197,7 @@ impl World {
             match action {
                 Action::Connect { conn, ip, port, role } => {
                     let conn = Conn { daemon: life, id: conn };
-                    if role == LinkRole::DataPubSub {
+                    if role == LinkRole::DataPubSub && !self.daemons[at].observes {
                         self.laws.break_law("nothing is subscribed to", format!("d{at} at {ip}"));
                     }
                     let due = self.due((0, at as u64, conn.id.0));

@@ -1,6 +1,6 @@
 //! What must always hold, checked after every step.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
@@ -22,6 +22,8 @@ pub(crate) struct Laws {
     service: u64,
     told: BTreeMap<usize, (String, u64)>,
     idle: BTreeMap<usize, u32>,
+    /// Pods that Sentinels have named as primaries: daemons that observe may route there.
+    pub(super) named: BTreeSet<String>,
     /// Commands that change a role, in order.
     pub(crate) commands: Vec<String>,
 }
@@ -31,10 +33,10 @@ impl Laws {
         self.broken.get_or_insert((law, what));
     }
 
-    /// People may take the Service's epoch away: only daemons may not.
+    /// People may set epochs back: only daemons may not.
     #[cfg(test)]
     pub(super) const fn forgive_an_edit(&mut self) {
-        self.service = 0;
+        (self.lease, self.service) = (0, 0);
     }
 
     pub(super) fn forget_member(&mut self, at: usize) {
@@ -114,7 +116,8 @@ impl World {
     pub(super) fn observe_patch(&mut self, pod: Option<&str>, epoch: Option<&str>) {
         let committed =
             epoch.and_then(|epoch| epoch.parse().ok()).and_then(|epoch: u64| self.laws.committed.get(&epoch));
-        if committed.is_none_or(|(_, name, _)| pod != Some(name.as_str())) {
+        let named = self.lease().is_none() && pod.is_some_and(|pod| self.laws.named.contains(pod));
+        if !named && committed.is_none_or(|(_, name, _)| pod != Some(name.as_str())) {
             let what = format!("{pod:?} at {epoch:?}");
             self.laws.break_law("only a committed Pod is routed", what);
         }
@@ -127,6 +130,14 @@ impl World {
     }
 
     pub(super) fn observe_request(&mut self, pod: usize, key: ClientKey, args: &[Bytes]) {
+        const HARMLESS: [&str; 4] = ["PING", "INFO", "ROLE", "SUBSCRIBE"];
+        let observer = self.clients.get(&key).is_some_and(|conn| self.daemons[conn.daemon.0].observes);
+        let is =
+            |at: usize, word: &str| args.get(at).is_some_and(|arg: &Bytes| arg.as_ref() == word.as_bytes());
+        let harmless = HARMLESS.iter().any(|word| is(0, word)) || is(0, "CLIENT") && is(1, "SETNAME");
+        if observer && !harmless {
+            self.laws.break_law("who observes only asks and listens", format!("redis-{pod} {args:?}"));
+        }
         if args.first().is_some_and(|word| word.as_ref() == b"SLAVEOF") {
             let words: Vec<String> =
                 args.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();

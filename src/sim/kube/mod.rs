@@ -7,6 +7,10 @@ mod node;
 mod run;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_memory;
+#[cfg(test)]
+mod tests_observe;
 mod world;
 
 pub use run::{FleetOutcome, run_fleet};

@@ -233,6 +233,19 @@ impl World {
         self.after_node(life.0, effects);
     }
 
+    /// A client that is no daemon's asks for something.
+    #[cfg(test)]
+    pub(super) fn ask_node(&mut self, at: usize, words: &[&str]) {
+        self.next_key += 1;
+        let (key, now, mut effects) = (self.next_key, self.now, Vec::new());
+        let Some(redis) = &mut self.pods[at].redis else { return };
+        redis.accept(key);
+        let args: Vec<Bytes> = words.iter().map(|word| Bytes::copy_from_slice(word.as_bytes())).collect();
+        redis.request(key, &args, now, &mut effects);
+        redis.client_gone(key);
+        self.after_node(at, effects);
+    }
+
     /// A stopped process goes on: what waited is served.
     pub(super) fn thaw(&mut self, at: usize) {
         self.note(|| format!("redis-{at} goes on"));

@@ -16,6 +16,15 @@ const HEAL: Duration = Duration::from_secs(150);
 
 /// Three daemons and three data nodes, of which the first is a primary with data.
 pub(super) fn world(seed: u64, annotations: &[(&str, &str)]) -> World {
+    let mut world = before(seed, annotations);
+    for at in 0..SIZE {
+        world.start_daemon(at, SIZE);
+    }
+    world
+}
+
+/// The same before any daemon runs.
+pub(super) fn before(seed: u64, annotations: &[(&str, &str)]) -> World {
     let mut world = World::empty(seed);
     let first = world.add_pod(None);
     for _ in 0..2 {
@@ -40,9 +49,6 @@ pub(super) fn world(seed: u64, annotations: &[(&str, &str)]) -> World {
     world.run_for(Duration::from_millis(500));
     for at in 0..3 {
         world.write(first, at);
-    }
-    for at in 0..SIZE {
-        world.start_daemon(at, SIZE);
     }
     world
 }

@@ -7,20 +7,20 @@ use super::world::World;
 use crate::core::claim::{Outcome, Step};
 
 impl World {
-    fn fail(&self, what: &str) -> ! {
+    pub(super) fn fail(&self, what: &str) -> ! {
         for line in &self.log {
             println!("{line}");
         }
         panic!("{what}: {:?}", self.laws.broken);
     }
 
-    fn hold(&self) {
+    pub(super) fn hold(&self) {
         if self.laws.broken.is_some() {
             self.fail("a law is broken");
         }
     }
 
-    fn wait_for(&mut self, what: &str, seconds: u64, holds: impl Fn(&Self) -> bool) {
+    pub(super) fn wait_for(&mut self, what: &str, seconds: u64, holds: impl Fn(&Self) -> bool) {
         let came = self.run_to(Duration::from_secs(seconds), holds);
         self.hold();
         if !came {
@@ -29,11 +29,11 @@ impl World {
     }
 
     /// Everybody knows the first primary.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         self.wait_for("the fleet starts", 30, |world| world.agree_on(0));
     }
 
-    fn switches(&self, at: usize) -> usize {
+    pub(super) fn switches(&self, at: usize) -> usize {
         self.daemons[at].events.iter().filter(|event| event.starts_with("+switch-master")).count()
     }
 }
@@ -104,11 +104,11 @@ fn a_primary_that_restarts_empty_does_not_overwrite_anybody() {
     assert!(world.pods.iter().all(|pod| pod.redis.as_ref().is_some_and(|redis| redis.data().len() == 3)));
 }
 
-const QUICK: &[(&str, &str)] =
+pub(super) const QUICK: &[(&str, &str)] =
     &[("vedette.dev/quorum", "2"), ("vedette.dev/down-after-milliseconds", "1000")];
 
 /// The daemon that holds the claim.
-fn claimant(world: &World) -> Option<usize> {
+pub(super) fn claimant(world: &World) -> Option<usize> {
     let holder = world.lease()?.holder?;
     let id = holder.as_str().split('.').next()?.to_owned();
     world

@@ -105,6 +105,8 @@ pub(crate) struct Durable {
     pub(crate) data: Vec<u32>,
     /// Not on the disk, but known to who watches: since when it was a primary, if it was one, and when it ended.
     pub(crate) reign: Option<(Time, Time)>,
+    /// Known to them, too: it was a replica when it ended, whatever its file says.
+    pub(crate) demoted: bool,
 }
 
 /// A data node's process.
@@ -255,6 +257,7 @@ impl FakeRedis {
             offset: self.offset,
             data: self.data.clone(),
             reign: None,
+            demoted: false,
         }
     }
 

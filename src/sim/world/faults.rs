@@ -110,7 +110,9 @@ impl World {
             }
             What::Stray { node } => {
                 self.excuse_losses(node);
-                self.order(node, &["SLAVEOF", "NO", "ONE"]);
+                if self.order(node, &["SLAVEOF", "NO", "ONE"]) {
+                    self.rise(node);
+                }
             }
             What::Failover { daemon, group } => {
                 let name = self.plan.groups[group].name.clone();
@@ -221,11 +223,13 @@ impl World {
         self.queue.push(end, Event::Undo(undo));
     }
 
-    /// Somebody other than a daemon commands a replica; a primary is left alone.
-    fn order(&mut self, node: usize, words: &[&str]) {
-        if self.nodes[node].process.as_ref().is_some_and(|process| !process.is_primary()) {
+    /// Somebody other than a daemon commands a replica; a primary is left alone. Whether it was commanded.
+    fn order(&mut self, node: usize, words: &[&str]) -> bool {
+        let replica = self.nodes[node].process.as_ref().is_some_and(|process| !process.is_primary());
+        if replica {
             self.order_any(node, words);
         }
+        replica
     }
 
     /// The same of any node.

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Delivery, NODE_PORT, NetId, Packet, Side, World};
+use crate::core::Time;
 use crate::sim::facts::{Fact, canonical};
 use crate::sim::net::HostId;
-use crate::sim::plan::NodeId;
+use crate::sim::plan::{DaemonId, NodeId};
 use crate::sim::redis::{Durable, Effect, FakeRedis, NodeConfig};
 use crate::sim::rng::Rng;
 
@@ -20,7 +21,14 @@ pub(super) struct DataHost {
     primary: Option<NetId>,
     /// Connections accepted.
     clients: BTreeSet<NetId>,
+    /// When it last became a primary by no daemon's word, and which daemons told it whom to follow since.
+    rose_at: Option<Time>,
+    told_by: BTreeSet<DaemonId>,
 }
+
+/// So long a daemon may not know that a node which obeyed it is a primary again: packets are up to three seconds late,
+/// and an answer counts for a second.
+const UNKNOWN: Duration = Duration::from_secs(5);
 
 impl World {
     pub(super) fn make_nodes(&mut self) {
@@ -46,6 +54,8 @@ impl World {
                     process: None,
                     primary: None,
                     clients: BTreeSet::new(),
+                    rose_at: None,
+                    told_by: BTreeSet::new(),
                 });
             }
         }
@@ -62,14 +72,26 @@ impl World {
         let rng = Rng::new(self.rng.next(), 5);
         let data_host = &mut self.nodes[node];
         let mut left = std::mem::take(&mut data_host.left);
+        let undone = left.demoted && left.replica_of.is_none();
         if lose_data {
             left = Durable { replica_of: left.replica_of, reign: left.reign, ..Durable::default() };
         }
         let process = FakeRedis::boot(data_host.config.clone(), left, rng, self.now, loading);
         data_host.process = Some(process);
+        if undone {
+            self.rise(node);
+        }
         self.hosts[host].running = true;
         self.hosts[host].life += 1;
         self.wake_node(node);
+    }
+
+    /// A node becomes a primary by no daemon's word: by hand, or because its process ended before it had saved that it was
+    /// made a replica. Nobody knows at once, and writes that it takes meanwhile are lost when it follows another again.
+    pub(super) fn rise(&mut self, node: NodeId) {
+        self.nodes[node].rose_at = Some(self.now);
+        self.nodes[node].told_by.clear();
+        self.excuse_losses(node);
     }
 
     /// The process ends; its disk keeps what it holds.
@@ -77,7 +99,7 @@ impl World {
         let data_host = &mut self.nodes[node];
         if let Some(process) = data_host.process.take() {
             let reign = process.primary_since().map(|since| (since, self.now));
-            data_host.left = Durable { reign, ..process.durable() };
+            data_host.left = Durable { reign, demoted: !process.is_primary(), ..process.durable() };
         }
         data_host.primary = None;
         data_host.clients.clear();
@@ -223,6 +245,9 @@ impl World {
         let primary_for = primary_for.map(|real| self.daemons[daemon].own(real));
         let priority = replica.then_some(priority);
         let promoted = target.is_none();
+        if !promoted {
+            self.nodes[node].told_by.insert(daemon);
+        }
         let fact =
             Fact::Slaveof { group: group.clone(), node: address.clone(), priority, target, primary_for };
         self.see(daemon, &fact);
@@ -231,7 +256,8 @@ impl World {
         }
     }
 
-    /// A planned switchover promotes: whatever the old primary holds, and so whatever it acknowledged, is there.
+    /// A planned switchover promotes: whatever the old primary holds, and so whatever it acknowledged, is there. One that a
+    /// moment ago became a primary once more, by nobody's word and after it had been told to follow, is not known of.
     fn see_handover(&mut self, daemon: usize, group: &str, address: &str) {
         let handover = self.ledger.current(daemon, group).and_then(|attempt| attempt.handover.clone());
         let Some((old, new)) = handover.filter(|(_, new)| new == address) else { return };
@@ -240,6 +266,12 @@ impl World {
         };
         let (Some(held), Some(have)) = (process(self, &old), process(self, &new)) else { return };
         self.figures.handovers += 1;
+        let rose_unknown = self.node_at(&old).map(|node| &self.nodes[node]).is_some_and(|node| {
+            node.rose_at.is_some_and(|at| self.now.since(at) < UNKNOWN) && !node.told_by.contains(&daemon)
+        });
+        if rose_unknown {
+            return;
+        }
         let have: BTreeSet<u32> = have.into_iter().collect();
         let still_primary = |address: &str| {
             let process = self.node_at(address).and_then(|node| self.nodes[node].process.as_ref());

@@ -93,8 +93,13 @@ impl World {
         }
     }
 
+    /// A hello reaches a daemon. Of a group that it was told to forget it hears nothing: what comes meanwhile is not
+    /// known when it is told to watch the group again.
     fn observe_hello(&mut self, daemon: DaemonId, payload: &Bytes) {
         let Some(hello) = Hello::parse(payload) else { return };
+        if self.daemons[daemon].engine.as_ref().is_none_or(|engine| engine.find(&hello.group).is_none()) {
+            return;
+        }
         let own =
             self.daemons[daemon].disk.saved().my_id.as_ref().is_some_and(|id| id.as_str() == hello.run_id);
         if !own {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rustix::process::Signal;
 
+use crate::support::hosts::with_hosts;
 use crate::support::node::REDIS;
 use crate::support::{Host, Process};
 
@@ -120,6 +121,7 @@ fn program(command: &[String]) -> Command {
             program.arg0("vedette").args(["boot", "exec", REDIS]);
             program
         }
+        ["with-hosts", hosts] => with_hosts(Path::new(hosts), Path::new(REDIS)),
         _ => panic!("the stand-in for a kubelet can't run {words:?}"),
     }
 }

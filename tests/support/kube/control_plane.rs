@@ -108,6 +108,11 @@ impl ControlPlane {
         self
     }
 
+    /// The host that it is on, if that is not loopback.
+    pub(crate) const fn place(&self) -> Option<&Host> {
+        self.place.as_ref()
+    }
+
     /// Starts the API server and waits until it is ready.
     pub(crate) fn start_api(&self) {
         let command = self.command.build(&self.keys);

@@ -3,8 +3,9 @@
 //! It ends TLS with a certificate of the cluster's authority, and takes one request per connection. Tokens pass through it,
 //! client certificates don't.
 
+use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{IpAddr, Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
@@ -17,7 +18,7 @@ use serde_json::json;
 
 use super::ControlPlane;
 use super::keys::Keys;
-use crate::support::Port;
+use crate::support::{Host, Port};
 
 /// What is done to a request.
 #[derive(Clone, Debug)]
@@ -30,24 +31,30 @@ pub(crate) enum Fault {
     LoseReply,
     /// Everything in the answer comes that much later.
     Lag(Duration),
+    /// It is carried out or not, and there is no answer for as long as the client waits.
+    Stall { arrives: bool },
 }
 
 /// A fault for some requests.
-#[derive(Debug)]
 struct Rule {
-    /// How the request's first line begins, such as `PUT /apis/coordination`.
-    begins: &'static str,
-    /// What it has somewhere, such as `watch=true`; may be empty.
-    has: &'static str,
+    /// Whether a request, with its head and body, is one of those.
+    fits: Box<dyn Fn(&str) -> bool + Send>,
     fault: Fault,
     /// How often yet; for ever if none.
     times: Option<usize>,
 }
 
-/// A running gate on loopback. Dropped, it takes no more connections.
+impl fmt::Debug for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {:?}", self.fault, self.times)
+    }
+}
+
+/// A running gate where the API server is. Dropped, it takes no more connections.
 #[derive(Debug)]
 pub(crate) struct Gate {
     port: Port,
+    place: Option<Host>,
     inside: Arc<Inside>,
 }
 
@@ -55,24 +62,34 @@ pub(crate) struct Gate {
 struct Inside {
     server: Arc<ServerConfig>,
     client: Arc<ClientConfig>,
+    host: String,
     target: String,
     rules: Mutex<Vec<Rule>>,
     seen: Mutex<Vec<String>>,
+    stalled: Mutex<Vec<IpAddr>>,
     closed: AtomicBool,
 }
 
 impl Gate {
-    /// Stands before that API server, which must be on loopback too.
+    /// Stands before that API server, on its host.
     pub(crate) fn new(plane: &ControlPlane) -> Self {
         let port = Port::reserve();
+        let place = plane.place().cloned();
+        let host = place.as_ref().map_or("127.0.0.1", Host::address).to_owned();
         let target = plane.address().strip_prefix("https://").expect("an https address").to_owned();
         let (server, client) = tls(plane.keys());
-        let (rules, seen) = (Mutex::default(), Mutex::default());
-        let inside = Inside { server, client, target, rules, seen, closed: AtomicBool::new(false) };
-        let gate = Self { inside: Arc::new(inside), port };
-        let listener = TcpListener::bind(("127.0.0.1", gate.port.number())).unwrap();
-        let inside = Arc::clone(&gate.inside);
+        let (rules, seen, stalled) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let closed = AtomicBool::new(false);
+        let inside = Inside { server, client, host, target, rules, seen, stalled, closed };
+        let gate = Self { inside: Arc::new(inside), port, place };
+        let bind = || TcpListener::bind((gate.inside.host.as_str(), gate.port.number())).unwrap();
+        let listener = gate.place.as_ref().map_or_else(bind, |place| place.run(bind));
+        let (inside, place) = (Arc::clone(&gate.inside), gate.place.clone());
         thread::spawn(move || {
+            // Threads that this one starts are there, too.
+            if let Some(place) = place {
+                place.enter();
+            }
             for stream in listener.incoming() {
                 if inside.closed.load(Ordering::SeqCst) {
                     return;
@@ -87,14 +104,33 @@ impl Gate {
 
     /// `https://HOST:PORT`, in place of the API server's.
     pub(crate) fn address(&self) -> String {
-        format!("https://127.0.0.1:{}", self.port.number())
+        format!("https://{}:{}", self.inside.host, self.port.number())
     }
 
     /// From now on requests whose first line begins so and has that somewhere meet the fault, `times` of them or all. The
     /// oldest rule that fits counts.
     pub(crate) fn rule(&self, begins: &'static str, has: &'static str, fault: Fault, times: Option<usize>) {
-        let rule = Rule { begins, has, fault, times };
+        let line = move |request: &str| {
+            let line = request.lines().next().unwrap_or_default();
+            line.starts_with(begins) && line.contains(has)
+        };
+        self.rule_where(line, fault, times);
+    }
+
+    /// The same for requests that are told by their head and body.
+    pub(crate) fn rule_where(
+        &self,
+        fits: impl Fn(&str) -> bool + Send + 'static,
+        fault: Fault,
+        times: Option<usize>,
+    ) {
+        let rule = Rule { fits: Box::new(fits), fault, times };
         self.inside.rules.lock().unwrap_or_else(PoisonError::into_inner).push(rule);
+    }
+
+    /// Whose requests have stalled so far.
+    pub(crate) fn stalled(&self) -> Vec<IpAddr> {
+        self.inside.stalled.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// No more faults.
@@ -112,7 +148,8 @@ impl Gate {
 impl Drop for Gate {
     fn drop(&mut self) {
         self.inside.closed.store(true, Ordering::SeqCst);
-        let _ = TcpStream::connect(("127.0.0.1", self.port.number()));
+        let knock = || TcpStream::connect((self.inside.host.as_str(), self.port.number())).is_ok();
+        self.place.as_ref().map_or_else(knock, |place| place.run(knock));
     }
 }
 
@@ -121,9 +158,10 @@ impl Inside {
         let connection = ServerConnection::new(Arc::clone(&self.server)).map_err(io::Error::other)?;
         let mut client = StreamOwned::new(connection, stream);
         let Some(request) = read_request(&mut client)? else { return Ok(()) };
-        let line = String::from_utf8_lossy(request.split(|&byte| byte == b'\r').next().unwrap_or_default());
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(line.clone().into_owned());
-        let lag = match self.fault(&line) {
+        let text = String::from_utf8_lossy(&request);
+        let line = text.lines().next().unwrap_or_default().to_owned();
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        let lag = match self.fault(&text) {
             Some(Fault::Answer(code, reason, seconds)) => return answer(&mut client, code, reason, seconds),
             Some(Fault::LoseRequest) => return client.sock.shutdown(Shutdown::Both),
             Some(Fault::LoseReply) => {
@@ -132,24 +170,29 @@ impl Inside {
                 client.sock.shutdown(Shutdown::Both)?;
                 return read.map(|_| ());
             }
+            Some(Fault::Stall { arrives }) => {
+                if arrives {
+                    self.forward(&request)?.read_to_end(&mut Vec::new())?;
+                }
+                let from = client.sock.peer_addr()?.ip();
+                self.stalled.lock().unwrap_or_else(PoisonError::into_inner).push(from);
+                return client.sock.read(&mut [0; 1024]).map(|_| ());
+            }
             Some(Fault::Lag(lag)) => lag,
             None => Duration::ZERO,
         };
         carry(self.forward(&request)?, client, lag)
     }
 
-    fn fault(&self, line: &str) -> Option<Fault> {
+    fn fault(&self, request: &str) -> Option<Fault> {
         let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = |rule: &&mut Rule| {
-            line.starts_with(rule.begins) && line.contains(rule.has) && rule.times != Some(0)
-        };
-        let rule = rules.iter_mut().find(fits)?;
+        let rule = rules.iter_mut().find(|rule| rule.times != Some(0) && (rule.fits)(request))?;
         rule.times = rule.times.map(|times| times - 1);
         Some(rule.fault.clone())
     }
 
     fn forward(&self, request: &[u8]) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
-        let name = ServerName::try_from("127.0.0.1").unwrap();
+        let name = ServerName::try_from(self.host.clone()).unwrap();
         let connection = ClientConnection::new(Arc::clone(&self.client), name).map_err(io::Error::other)?;
         let mut server = StreamOwned::new(connection, TcpStream::connect(&self.target)?);
         server.write_all(request)?;

@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
+use std::time::Duration;
 
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -18,6 +19,8 @@ use crate::support::{Client, Host, Process, Value, poll};
 pub(crate) const PORT: u16 = 26379;
 /// The port of metrics and health.
 const ADMIN: u16 = 9355;
+/// Longest wait for what the admin port answers.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// The fleet's name.
 pub(crate) const FLEET: &str = "vedette";
 
@@ -59,6 +62,12 @@ impl Member {
         Self { process: None, name: name.to_owned(), host: host.clone(), dir, lines }
     }
 
+    /// Leads it to another address than the API server's, before it starts.
+    pub(crate) fn lead(&self, from: &str, to: &str) {
+        let text = fs::read_to_string(self.kubeconfig()).unwrap();
+        fs::write(self.kubeconfig(), text.replace(from, to)).unwrap();
+    }
+
     /// Starts it, and waits until it answers.
     pub(crate) fn start(&mut self) {
         self.launch();
@@ -79,6 +88,12 @@ impl Member {
         }
         command.env("KUBECONFIG", self.kubeconfig()).env_remove("NOTIFY_SOCKET").current_dir(self.dir.path());
         self.process = Some(Process::spawn_at(Some(&self.host), &self.name, command, self.dir.path()));
+    }
+
+    /// Changes a line of its configuration: what it says from its next start on.
+    pub(crate) fn configure(&mut self, directive: &str, value: &str) {
+        self.lines.retain(|line| !line.starts_with(&format!("{directive} ")));
+        self.lines.push(format!("{directive} {value}"));
     }
 
     /// kill -9.
@@ -155,6 +170,8 @@ impl Member {
     pub(crate) fn get(&self, path: &str) -> io::Result<String> {
         self.host.run(|| {
             let mut stream = TcpStream::connect((self.host.address(), ADMIN))?;
+            // One that is stopped doesn't answer.
+            stream.set_read_timeout(Some(PATIENCE))?;
             write!(stream, "GET {path} HTTP/1.1\r\nHost: vedette\r\nConnection: close\r\n\r\n")?;
             let mut answer = String::new();
             stream.read_to_string(&mut answer)?;

@@ -1,0 +1,76 @@
+//! Named scenarios of what members know from before: of a process that is over, and of commits that a Lease forgot.
+
+use std::time::Duration;
+
+use super::run::{SIZE, world};
+use super::tests::{QUICK, claimant};
+use super::world::World;
+
+/// Nothing gets from one host to the other, either way.
+fn cut(world: &mut World, one: &str, other: &str) {
+    world.cut.insert((one.to_owned(), other.to_owned()));
+    world.cut.insert((other.to_owned(), one.to_owned()));
+}
+
+#[test]
+fn the_silence_of_a_process_is_nothing_against_the_next_one() {
+    let mut world = world(31, QUICK);
+    world.settle();
+    for pod in 0..3 {
+        world.kill_container(pod);
+    }
+    world.wait_for("a claim", 10, |world| claimant(world).is_some());
+    let actor = claimant(&world).unwrap();
+    let primary = world.pods[0].ip.clone();
+    let others: Vec<String> =
+        (0..SIZE).filter(|at| *at != actor).map(|at| world.daemons[at].ip.clone()).collect();
+    // The others don't hear that it is back, for a while.
+    for other in &others {
+        cut(&mut world, other, &primary);
+    }
+    let before = world.lease().unwrap().epoch();
+    world.start_container(0, false);
+    world.wait_for("the primary again", 60, |world| {
+        world.lease().is_some_and(|lease| lease.epoch() > before && lease.holder.is_none())
+    });
+    let lease = world.lease().unwrap();
+    assert_eq!(lease.primary.as_ref().unwrap().instance.pod, "redis-0");
+    for pod in 1..3 {
+        world.start_container(pod, false);
+    }
+    // Less than down-after.
+    world.run_for(Duration::from_millis(900));
+    world.hold();
+    if world.lease().unwrap().epoch() != lease.epoch() {
+        world.fail("a second failover");
+    }
+}
+
+#[test]
+fn a_lease_from_a_backup_does_not_lead_back() {
+    let mut world = world(32, QUICK);
+    world.settle();
+    let backup = world.api.lease("v-group-g").unwrap().plain;
+    world.kill_container(0);
+    world.wait_for("a successor", 10, |world| world.agree_on(1) || world.agree_on(2));
+    let new = if world.agree_on(1) { 1 } else { 2 };
+    world.start_container(0, false);
+    world.wait_for("the old primary follows", 30, |world| world.agree_on(new));
+    let before = world.lease().unwrap().epoch();
+    let commands = world.laws.commands.len();
+    world.laws.forgive_an_edit();
+    let seen = world.api.put_lease("v-group-g", backup);
+    world.show(&seen);
+    world.run_for(Duration::from_secs(1));
+    for at in 0..SIZE {
+        let answer = world.command(at, &["SENTINEL", "CKQUORUM", "g"]).unwrap();
+        assert!(answer.text().unwrap().contains("set back"), "{answer:?}");
+    }
+    world.wait_for("a Lease that is up to date", 30, |world| {
+        world.agree_on(new) && world.lease().is_some_and(|lease| lease.epoch() > before)
+    });
+    assert_eq!(world.laws.commands.len(), commands, "no data node is told anything");
+    for at in 0..SIZE {
+        assert_eq!(world.switches(at), 1);
+    }
+}
