@@ -26,10 +26,10 @@ DESTDIR ?=
 BIN := $(DESTDIR)$(PREFIX)/bin
 SHARE := $(DESTDIR)$(PREFIX)/share
 
-.PHONY: help build test soak fmt fmt-check lint doc deny unit model fuzz simulation real fleets kubernetes static clients conformance bench bench-table demo install clean
+.PHONY: help build test soak fmt fmt-check lint doc deny unit model fuzz simulation real fleets kubernetes static clients conformance bench bench-table bench-kubernetes demo install clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## debug build of the daemon
 	$(CARGO) build $(FEATURES) --bins
@@ -99,6 +99,10 @@ bench-table: ## the figures of redis-sentinel, valkey-sentinel and this daemon i
 static: ## a static build, tried in an empty root: minutes, and not a part of `make test`; takes root
 	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --locked --bin vedette --target $(HOST) --profile $(STATIC_PROFILE)
 	tests/static $(TARGET)/$(HOST)/$(if $(filter dev,$(STATIC_PROFILE)),debug,$(STATIC_PROFILE))/vedette
+
+bench-kubernetes: ## the figures of a fleet on Kubernetes, redis-sentinel in turn; ROWS=kill,rest for some of them; takes root
+	tests/kubernetes/prepare
+	$(CARGO) bench $(FEATURES) --bench kubernetes -- $(if $(ROWS),--rows $(ROWS))
 
 demo: ## a live topology in the terminal, with a failover to watch
 	$(CARGO) run --bin vedette -- demo

@@ -5,12 +5,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::events::{Event, Events};
-use super::fleet::{Fleet, Kind};
-use super::rows::Plan;
-use super::sheet::Sheet;
+use super::fleet::{Fleet, local};
 use super::watch::{Answer, Watch};
-use super::writer::{Habit, Writer};
+use crate::common::{Event, Kind, Plan, Sheet, ms, spread};
 use crate::support::group::NAME;
 use crate::support::{Client, Value};
 
@@ -24,30 +21,20 @@ const DEMOTIONS: usize = 3;
 /// The longest that an old primary is watched taking writes.
 const WRITES_END: Duration = Duration::from_secs(60);
 
-/// Milliseconds from one moment to a later one.
-pub(crate) fn ms(from: Instant, to: Instant) -> f64 {
-    to.saturating_duration_since(from).as_secs_f64() * 1e3
-}
-
-/// Moments of faults that are spread evenly over the periods of a daemon's timers.
-pub(crate) fn spread(round: usize) {
-    thread::sleep(Duration::from_millis(round as u64 * 370 % 1000));
-}
-
 /// kill -9 of the primary.
 pub(crate) fn kill(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
     let mut fleet = Fleet::start(kind, DOWN_AFTER, &[], &[]);
-    let events = Arc::new(Events::follow(&fleet.daemons()));
+    let events = Arc::new(fleet.events());
     for round in 0..plan.rounds {
         let old = fleet.restore();
-        let writer = Writer::start(&fleet.daemons(), &events, Habit::FollowsEvents);
+        let writer = fleet.follower(&events);
         writer.goes_on(WRITES);
         let others: Vec<u16> = fleet.nodes().into_iter().filter(|port| *port != old).collect();
         let (roles, addresses) = (Watch::roles(&others), Watch::addresses(&fleet.daemons()));
         spread(round);
         let begin = Instant::now();
         fleet.node(old).kill();
-        let write = writer.first_elsewhere(begin, old);
+        let write = writer.first_elsewhere(begin, local(old));
         let switched = events.first_of_each(begin, "+switch-master", NAME);
         let (new, promoted) = roles.first(begin, old, Answer::Primary);
         let answered = addresses.all(begin, &[], Answer::Address(new));
@@ -66,11 +53,11 @@ pub(crate) fn kill(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
 /// SIGSTOP of the primary, and SIGCONT when all is done.
 pub(crate) fn stop(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
     let mut fleet = Fleet::start(kind, DOWN_AFTER, &[], &[]);
-    let events = Arc::new(Events::follow(&fleet.daemons()));
+    let events = Arc::new(fleet.events());
     let demotions = plan.rounds_of(kind, DEMOTIONS);
     for round in 0..plan.rounds_of(kind, GENUINE) {
         let old = fleet.restore();
-        let writer = Writer::start(&fleet.daemons(), &events, Habit::FollowsEvents);
+        let writer = fleet.follower(&events);
         writer.goes_on(WRITES);
         let others: Vec<u16> = fleet.nodes().into_iter().filter(|port| *port != old).collect();
         let roles = Watch::roles(&others);
@@ -80,7 +67,7 @@ pub(crate) fn stop(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
         events.first_of_each(begin, "+switch-master", NAME);
         let (new, _) = roles.first(begin, old, Answer::Primary);
         roles.all(begin, &[new], Answer::Replica(new, true));
-        writer.first_elsewhere(begin, old);
+        writer.first_elsewhere(begin, local(old));
         // A daemon that hears of the new primary before its own time is up has nothing to detect.
         let down = events.since(begin, "+sdown", "master ");
         let after = |event: &Event| ms(begin, event.at) - DOWN_AFTER.as_secs_f64() * 1e3;

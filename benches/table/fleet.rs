@@ -1,46 +1,16 @@
-//! The three daemons that are compared, and a fleet of one of them over real data nodes.
+//! A fleet of one of the daemons over real data nodes.
 
 use std::fs;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use crate::common::guide::{Asks, Listens};
+use crate::common::{Events, Kind, Writer};
 use crate::support::group::NAME;
 use crate::support::node::REDIS;
-use crate::support::{Group, Node, Program, Sentinel, Spec, eventually};
-
-/// Which daemon.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
-    /// redis-sentinel as Debian has it.
-    Redis,
-    /// valkey-sentinel of Debian's backports.
-    Valkey,
-    /// The program under test.
-    Vedette,
-}
-
-impl Kind {
-    /// In the order of the table's columns.
-    pub(crate) const ALL: [Self; 3] = [Self::Redis, Self::Valkey, Self::Vedette];
-
-    /// Its name on the command line and in the table.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Redis => "redis-sentinel",
-            Self::Valkey => "valkey-sentinel",
-            Self::Vedette => "vedette",
-        }
-    }
-
-    /// What is started.
-    pub(crate) fn program(self) -> Program {
-        match self {
-            Self::Redis => Program::genuine(),
-            Self::Valkey => Program::genuine_valkey(),
-            Self::Vedette => Program::subject(),
-        }
-    }
-}
+use crate::support::{Group, Node, Sentinel, Spec, eventually};
 
 /// Long enough that no failover is given up under way; a lost election is tried again after twice this time.
 pub(crate) const FAILOVER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -71,6 +41,21 @@ impl Fleet {
     /// The ports of the daemons.
     pub(crate) fn daemons(&self) -> Vec<u16> {
         self.0.sentinels.iter().map(Sentinel::port).collect()
+    }
+
+    /// A subscription at each daemon.
+    pub(crate) fn events(&self) -> Events {
+        Events::follow(None, &all_local(&self.daemons()))
+    }
+
+    /// A client that follows what the daemons publish.
+    pub(crate) fn follower(&self, events: &Arc<Events>) -> Writer {
+        Writer::start(None, Listens::new(&all_local(&self.daemons()), events))
+    }
+
+    /// A client that asks the daemons only when a connection fails or answers READONLY.
+    pub(crate) fn stubborn(&self) -> Writer {
+        Writer::start(None, Asks::new(&all_local(&self.daemons())))
     }
 
     /// The ports of the data nodes.
@@ -145,4 +130,14 @@ impl Fleet {
             });
         }
     }
+}
+
+/// What listens on this machine, by its port.
+pub(crate) fn local(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+/// The same of several.
+pub(crate) fn all_local(ports: &[u16]) -> Vec<SocketAddr> {
+    ports.iter().map(|port| local(*port)).collect()
 }

@@ -4,11 +4,9 @@ use std::collections::BTreeSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::events::Events;
-use super::fleet::Kind;
+use super::fleet::all_local;
 use super::probe::{Pinger, cpu, segments, segments_between};
-use super::rows::Plan;
-use super::sheet::Sheet;
+use crate::common::{Events, Kind, Plan, Sheet};
 use crate::support::fake::State;
 use crate::support::sentinel::SentinelSpec;
 use crate::support::{FakeFleet, Sentinel};
@@ -118,7 +116,7 @@ pub(crate) fn mass(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
         daemons.pingers.clear();
         thread::sleep(CALM);
         let ports: Vec<u16> = daemons.sentinels.iter().map(Sentinel::port).collect();
-        let events = Events::follow(&ports);
+        let events = Events::follow(None, &all_local(&ports));
         let begin = Instant::now();
         (0..LOST).for_each(|group| nodes.put(group, 0, State::Down));
         let end = loop {

@@ -9,12 +9,9 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::events::Events;
-use super::faults::ms;
-use super::fleet::{Fleet, Kind};
+use super::fleet::Fleet;
 use super::probe::cpu;
-use super::rows::Plan;
-use super::sheet::Sheet;
+use crate::common::{Kind, Plan, Sheet, ms};
 use crate::support::group::NAME;
 use crate::support::{Process, eventually};
 
@@ -74,7 +71,7 @@ pub(crate) fn clients(kind: Kind, _plan: &Plan, sheet: &mut Sheet) {
 /// How far apart in time +switch-master reaches the first and the last of many subscribers of one daemon.
 pub(crate) fn subscribers(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
     let mut fleet = Fleet::start(kind, DOWN_AFTER, &[], &[]);
-    let events = Events::follow(&fleet.daemons());
+    let events = fleet.events();
     for _ in 0..plan.rounds_of(kind, GENUINE) {
         let old = fleet.restore();
         let (ready, subscribed) = mpsc::channel();

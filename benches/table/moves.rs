@@ -3,13 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::events::Events;
-use super::faults::{WRITES, ms, spread};
-use super::fleet::{Fleet, Kind};
-use super::rows::Plan;
-use super::sheet::Sheet;
+use super::faults::WRITES;
+use super::fleet::{Fleet, local};
 use super::watch::{Answer, Watch};
-use super::writer::{Ack, Habit, Writer};
+use crate::common::timing::longest_gap;
+use crate::common::{Kind, Plan, Sheet, spread};
 use crate::support::eventually;
 use crate::support::group::NAME;
 
@@ -19,11 +17,11 @@ const GENUINE: usize = 3;
 /// Lost writes and the pause.
 pub(crate) fn planned(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
     let mut fleet = Fleet::start(kind, Duration::from_millis(1000), &[], &[]);
-    let events = Arc::new(Events::follow(&fleet.daemons()));
+    let events = Arc::new(fleet.events());
     for round in 0..plan.rounds_of(kind, GENUINE) {
         let old = fleet.restore();
-        let mut follower = Writer::start(&fleet.daemons(), &events, Habit::FollowsEvents);
-        let mut stubborn = Writer::start(&fleet.daemons(), &events, Habit::WaitsForErrors);
+        let mut follower = fleet.follower(&events);
+        let mut stubborn = fleet.stubborn();
         follower.goes_on(WRITES);
         stubborn.goes_on(WRITES);
         let roles = Watch::roles(&fleet.nodes());
@@ -34,8 +32,8 @@ pub(crate) fn planned(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
         let (new, _) = roles.first(begin, old, Answer::Primary);
         // The others follow, the old primary among them, and so its clients had to go.
         roles.all(begin, &[new], Answer::Replica(new, true));
-        follower.first_elsewhere(begin, old);
-        stubborn.first_elsewhere(begin, old);
+        follower.first_elsewhere(begin, local(old));
+        stubborn.first_elsewhere(begin, local(old));
         follower.goes_on(WRITES);
         stubborn.goes_on(WRITES);
         follower.stop();
@@ -45,14 +43,8 @@ pub(crate) fn planned(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
                 fleet.0.nodes.iter().map(|node| node.info("master_repl_offset")).collect();
             offsets.windows(2).all(|pair| pair[0] == pair[1])
         });
-        sheet.add("lost-follower", kind, follower.lost(new) as f64);
-        sheet.add("lost-stubborn", kind, stubborn.lost(new) as f64);
+        sheet.add("lost-follower", kind, follower.lost(local(new)) as f64);
+        sheet.add("lost-stubborn", kind, stubborn.lost(local(new)) as f64);
         sheet.add("pause", kind, longest_gap(&follower.acks(), begin));
     }
-}
-
-/// The longest time between two acknowledged writes from then on, in milliseconds.
-fn longest_gap(acks: &[Ack], begin: Instant) -> f64 {
-    let gaps = acks.windows(2).filter(|pair| pair[1].at >= begin).map(|pair| ms(pair[0].at, pair[1].at));
-    gaps.fold(0.0, f64::max)
 }

@@ -1,32 +1,7 @@
 //! The rows of the table and what makes them.
 
-use super::fleet::Kind;
-use super::sheet::{Figure, Limit, Row, Sheet};
 use super::{faults, groups, load, moves, short};
-
-/// What is wanted of a run.
-#[derive(Clone, Debug)]
-pub(crate) struct Plan {
-    /// Rounds of each row.
-    pub(crate) rounds: usize,
-}
-
-impl Plan {
-    /// Rounds of a row in which the genuine daemons take their time: they get fewer.
-    pub(crate) fn rounds_of(&self, kind: Kind, genuine: usize) -> usize {
-        if kind == Kind::Vedette { self.rounds } else { self.rounds.min(genuine) }
-    }
-}
-
-/// Rows that come out of the same rounds.
-pub(crate) struct Chapter {
-    /// What `--rows` calls all of them.
-    pub(crate) id: &'static str,
-    /// The rows.
-    pub(crate) rows: &'static [Row],
-    /// Makes the samples of one daemon.
-    pub(crate) measure: fn(Kind, &Plan, &mut Sheet),
-}
+use crate::common::{Chapter, Figure, Limit, Row};
 
 const fn row(id: &'static str, title: &'static str, unit: &'static str, figure: Figure, limit: f64) -> Row {
     Row { id, title, unit, digits: 0, figure, limit: Limit::Fixed(limit), comparable: true }

@@ -4,12 +4,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::events::Events;
-use super::faults::{WRITES, ms, spread};
-use super::fleet::{Fleet, Kind};
-use super::rows::Plan;
-use super::sheet::Sheet;
-use super::writer::{Habit, Writer};
+use super::faults::WRITES;
+use super::fleet::{Fleet, local};
+use crate::common::{Events, Kind, Plan, Sheet, ms, spread};
 use crate::support::group::NAME;
 use crate::support::{Client, Value, eventually};
 
@@ -26,15 +23,15 @@ const KEYS: usize = 1000;
 pub(crate) fn switches(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
     let mut fleet = Fleet::start(kind, Duration::from_millis(300), &[], &[]);
     let daemons = fleet.daemons();
-    let events = Arc::new(Events::follow(&daemons));
+    let events = Arc::new(fleet.events());
     for round in 0..plan.rounds_of(kind, GENUINE) {
         let old = fleet.restore();
-        let writer = Writer::start(&daemons, &events, Habit::FollowsEvents);
+        let writer = fleet.follower(&events);
         writer.goes_on(WRITES);
         spread(round);
         let begin = Instant::now();
         fleet.node(old).kill();
-        writer.first_elsewhere(begin, old);
+        writer.first_elsewhere(begin, local(old));
         events.first_of_each(begin, "+switch-master", NAME);
         quiet(&events, begin);
         fleet.restore();
@@ -59,7 +56,7 @@ fn quiet(events: &Events, begin: Instant) {
 pub(crate) fn reboot(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
     let line = format!("master-reboot-down-after-period {NAME} 200");
     let mut fleet = Fleet::start(kind, Duration::from_millis(1000), &[], &[&line]);
-    let events = Events::follow(&fleet.daemons());
+    let events = fleet.events();
     for round in 0..plan.rounds_of(kind, GENUINE) {
         let old = fleet.restore();
         let key = |number| format!("reboot-{round}-{number}");
@@ -105,15 +102,15 @@ pub(crate) fn fast(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
     let line = format!("vedette fast-down-after-milliseconds {NAME} 100");
     // The directive names a group: it stands after it.
     let mut fleet = Fleet::start(kind, Duration::from_millis(1000), &[&line], &[]);
-    let events = Arc::new(Events::follow(&fleet.daemons()));
+    let events = Arc::new(fleet.events());
     for round in 0..plan.rounds {
         let old = fleet.restore();
-        let writer = Writer::start(&fleet.daemons(), &events, Habit::FollowsEvents);
+        let writer = fleet.follower(&events);
         writer.goes_on(WRITES);
         spread(round);
         let begin = Instant::now();
         fleet.node(old).kill();
-        sheet.add("fast", kind, ms(begin, writer.first_elsewhere(begin, old)));
+        sheet.add("fast", kind, ms(begin, writer.first_elsewhere(begin, local(old))));
         events.first_of_each(begin, "+switch-master", NAME);
         fleet.0.switched_from(old);
     }

@@ -11,6 +11,7 @@ mod support;
 
 mod crews;
 mod failovers;
+mod layout;
 mod leases;
 mod manifests;
 mod migration;

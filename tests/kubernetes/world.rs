@@ -17,6 +17,8 @@ use serde_json::json;
 use crate::k8s::gate::Gate;
 use crate::k8s::member::FLEET;
 use crate::k8s::{Admin, ControlPlane, Kubelet, Member, manifests};
+use crate::layout::{CLAIMS, REPLICA_SERVICE};
+pub(crate) use crate::layout::{GUARD, Layout, REDIS, REPLICAS};
 use crate::support::{Client, Host, Network, Value, eventually, poll};
 use crate::writer::Writer;
 
@@ -34,57 +36,6 @@ const API: usize = 0;
 const MEMBERS: usize = 3;
 const CLIENT: usize = MEMBERS + 1;
 const PODS: usize = CLIENT + 1;
-
-/// A Redis of three behind a Service that vedette is to watch.
-pub(crate) const REDIS: &str = "
-apiVersion: v1
-kind: Service
-metadata:
-  name: redis
-  labels: {vedette.dev/group: mymaster}
-  annotations: {vedette.dev/quorum: '2', vedette.dev/down-after-milliseconds: '1000'}
-spec:
-  selector: {app: redis}
-  ports: [{port: 6379}]
----
-apiVersion: apps/v1
-kind: StatefulSet
-metadata: {name: redis}
-spec:
-  serviceName: redis
-  replicas: 3
-  podManagementPolicy: Parallel
-  selector: {matchLabels: {app: redis}}
-  template:
-    metadata: {labels: {app: redis}}
-    spec:
-      terminationGracePeriodSeconds: 5
-      securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
-      containers:
-        - name: redis
-          image: redis
-          args: [--appendonly, 'yes', --replicaof, 127.0.0.1, '1']
-          ports: [{containerPort: 6379}]
-          securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
-";
-
-/// What keeps a data node from serving before it has its role.
-pub(crate) const GUARD: &str = ", --replicaof, 127.0.0.1, '1'";
-/// The Service that leads to the replicas.
-pub(crate) const REPLICAS: &str = "redis-replicas";
-const REPLICA_SERVICE: &str = "
-apiVersion: v1
-kind: Service
-metadata: {name: redis-replicas}
-spec:
-  ports: [{port: 6379}]
-";
-/// What makes the Pods' data outlive them.
-const CLAIMS: &str = "
-  volumeClaimTemplates:
-    - metadata: {name: data}
-      spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}
-";
 
 /// See the module.
 pub(crate) struct World {
@@ -147,7 +98,8 @@ impl World {
         Self::build(spare, 0, change, lines).launched()
     }
 
-    fn launched(mut self) -> Self {
+    /// Starts the members, and waits until all is settled.
+    pub(crate) fn launched(mut self) -> Self {
         self.members.iter_mut().for_each(Member::launch);
         self.settled();
         self
@@ -160,19 +112,28 @@ impl World {
         change: impl FnOnce(String) -> String,
         lines: &[&str],
     ) -> Self {
-        let network = Arc::new(Network::new(PODS + others + 3 + spare));
-        let plane = Arc::new(ControlPlane::start(Some(network.host(API))).with_controllers());
+        let objects = change(REDIS.to_owned());
+        Self::unwatched(&Layout { spare, others, objects, lines, audited: false })
+    }
+
+    /// No member runs yet, and so nobody gives a data node its role.
+    pub(crate) fn unwatched(layout: &Layout<'_>) -> Self {
+        let network = Arc::new(Network::new(PODS + layout.others + 3 + layout.spare));
+        let place = Some(network.host(API));
+        let plane = if layout.audited { ControlPlane::audited(place) } else { ControlPlane::start(place) };
+        let plane = Arc::new(plane.with_controllers());
         let account = plane.account();
         let namespace = account.namespace().to_owned();
         let members: Vec<Member> = (0..MEMBERS)
             .map(|number| {
-                let host = network.host(number + 1);
-                Member::new(&account, &format!("vedette-{number}"), host, MEMBERS, lines)
+                let host = network.host(Self::host_of_member(number));
+                Member::new(&account, &format!("vedette-{number}"), host, MEMBERS, layout.lines)
             })
             .collect();
         drop(account);
-        let kubelet = Kubelet::start(&plane, &network, PODS + others, &namespace, &["one", "two", "three"]);
-        for mut object in manifests::parse(&change(REDIS.to_owned())) {
+        let first = PODS + layout.others;
+        let kubelet = Kubelet::start(&plane, &network, first, &namespace, &["one", "two", "three"]);
+        for mut object in manifests::parse(&layout.objects) {
             manifests::into_namespace(&mut object, &namespace);
             plane.admin().apply(object);
         }
@@ -469,7 +430,8 @@ impl World {
         API
     }
 
-    fn client(&self) -> Host {
+    /// The host of the clients.
+    pub(crate) fn client(&self) -> Host {
         self.network.host(CLIENT).clone()
     }
 

@@ -40,6 +40,16 @@ impl Host {
         &self.address
     }
 
+    /// The same host under another address of its own, from a range that it was given.
+    pub(crate) fn under(&self, address: &str) -> Self {
+        Self { namespace: self.namespace.clone(), address: address.to_owned() }
+    }
+
+    /// Gives it all addresses of a range, such as `10.100.0.0/16`.
+    pub(crate) fn take_range(&self, range: &str) {
+        ip(&["-n", &self.namespace, "route", "add", "local", range, "dev", "lo"]);
+    }
+
     /// What a process at `place`, or else on loopback under the name or address `host`, listens on.
     pub(crate) fn bind(place: Option<&Self>, host: &str) -> String {
         match place {

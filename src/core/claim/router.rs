@@ -6,13 +6,17 @@ use std::time::Duration;
 
 use super::claimant::{Claimant, View};
 use super::facts::{Service, Shown, Wish, Written};
-use super::group::Primary;
+use super::group::{GroupLease, Primary};
 use super::rules::Rule;
 use crate::core::ids::CallNo;
 use crate::core::time::Time;
 
 /// Time between two attempts.
 const AGAIN: Duration = Duration::from_millis(200);
+
+/// Whoever committed is the first to route. Others do it after so long, in case nobody did: all at once would cost the API
+/// server two conflicts more for each failover, in the moment in which clients wait.
+const HEAD_START: Duration = Duration::from_millis(150);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 enum Phase {
@@ -30,6 +34,8 @@ pub(super) struct Router {
     service: Option<Service>,
     phase: Phase,
     again_at: Option<Time>,
+    /// When it is this member's turn, while somebody else has the head start.
+    turn_at: Option<Time>,
 }
 
 impl Router {
@@ -65,8 +71,8 @@ impl Router {
         true
     }
 
-    pub(super) const fn next_deadline(&self) -> Option<Time> {
-        self.again_at
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        self.again_at.into_iter().chain(self.turn_at).min()
     }
 
     /// How the Service must look for that primary, if it must look otherwise. A later epoch is left alone.
@@ -80,6 +86,7 @@ impl Router {
 
 impl Claimant {
     pub(super) fn route(&mut self, now: Time, out: &mut Vec<Wish>) {
+        self.router.turn_at = None;
         if self.router.phase != Phase::Idle || !self.router.may_ask(now) {
             return;
         }
@@ -90,6 +97,17 @@ impl Claimant {
             View::Is(sight) => sight.lease.primary.as_ref().or(self.followed.as_ref()),
         };
         if Router::wanted(service, primary).is_some() {
+            // What is committed under a claim that still stands is routed first by whoever has that claim.
+            let others =
+                |lease: &GroupLease| self.hold.is_none() && lease.holder.is_some() && lease.primary.is_some();
+            let sight = match &self.view {
+                View::Is(sight) if others(&sight.lease) => Some(sight),
+                View::Is(_) | View::Unknown | View::Missing { .. } => None,
+            };
+            if let Some(turn_at) = sight.map(|sight| sight.changed_at + HEAD_START).filter(|at| now < *at) {
+                self.router.turn_at = Some(turn_at);
+                return;
+            }
             let call = self.call();
             self.router.phase = Phase::ReadingService(call);
             out.push(Wish::ReadService(call));

@@ -1,8 +1,8 @@
 //! What a claim does where the Service isn't as it should be.
 
-use super::tests_world::{World, config};
+use super::tests_world::{World, config, instance, primary};
 use super::*;
-use crate::core::ids::Version;
+use crate::core::ids::{ClaimId, Version};
 use crate::core::time::Time;
 
 #[test]
@@ -42,4 +42,25 @@ fn a_group_whose_service_is_not_there_has_a_lease_all_the_same() {
     world.take_log();
     world.tell(&mut member, Fact::ServiceSeen(seen));
     assert!(!world.take_log().iter().any(|line| line.starts_with("service")));
+}
+
+#[test]
+fn whoever_committed_routes_first_and_the_others_if_nobody_did() {
+    let mut world = World::new();
+    let mut other = world.member("n");
+    let mut lease = world.lease().clone();
+    lease.holder = Some(ClaimId::from("m-1"));
+    lease.primary = Some(Primary { instance: instance("b"), epoch: 8, ..primary() });
+    assert!(matches!(world.put(Some(Version::from("1")), lease), Written::Landed(_)));
+    world.take_log();
+    let commit = Fact::Seen(world.shown());
+    world.tell(&mut other, commit);
+    assert_eq!(world.take_log(), ["switched b 8"], "clients are answered at once");
+    assert_eq!(other.next_deadline(), Some(Time::from_millis(150)));
+    world.now = Time::from_millis(149);
+    world.tell(&mut other, Fact::Tick);
+    assert!(world.take_log().is_empty());
+    world.now = Time::from_millis(150);
+    world.tell(&mut other, Fact::Tick);
+    assert_eq!(world.take_log(), ["service b 8"]);
 }

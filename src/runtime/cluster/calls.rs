@@ -45,6 +45,8 @@ pub(super) async fn make(cluster: &Cluster, call: Call, deadline: Instant) -> An
             }
         }
         Call::Event(event) => {
+            // A failover's own writes, and the disk below the API server, come first.
+            cluster.pace.calm().await;
             if !cluster.pace.patient(deadline).await {
                 cluster.metrics().event_dropped();
                 return crowded();

@@ -14,25 +14,47 @@ const RESERVE: u32 = 60;
 /// Between two looks whether there is room for a write that can wait.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// What only tells waits until nothing that matters was written for so long: it comes after a failover, not within.
+const CALM: Duration = Duration::from_millis(200);
+/// But not longer than this.
+const CALM_LIMIT: Duration = Duration::from_millis(500);
+
 /// A token bucket, kept as the time at which it would be full again. Places are given in the order of asking.
 pub(super) struct Pace {
     full_at: Cell<Instant>,
+    /// When the last place was asked for by what matters.
+    urgent_at: Cell<Option<Instant>>,
 }
 
 impl Pace {
     pub(super) fn new(now: Instant) -> Self {
-        Self { full_at: Cell::new(now) }
+        Self { full_at: Cell::new(now), urgent_at: Cell::new(None) }
     }
 
     /// Waits for a place; false, and none is taken, where that would be later than `deadline`.
     pub(super) async fn urgent(&self, deadline: Instant) -> bool {
-        match self.take(BURST, Instant::now(), deadline) {
+        let now = Instant::now();
+        self.urgent_at.set(Some(now));
+        match self.take(BURST, now, deadline) {
             Some(at) => {
                 tokio::time::sleep_until(at).await;
                 true
             }
             None => false,
         }
+    }
+
+    /// Waits until nothing that matters was written for a while, but not for long.
+    pub(super) async fn calm(&self) {
+        let asked = Instant::now();
+        while let Some(at) = self.calm_at(asked).filter(|&at| at > Instant::now()) {
+            tokio::time::sleep_until(at).await;
+        }
+    }
+
+    /// Until when somebody waits who asked then, if nothing else comes.
+    fn calm_at(&self, asked: Instant) -> Option<Instant> {
+        self.urgent_at.get().map(|at| (at + CALM).min(asked + CALM_LIMIT))
     }
 
     /// Waits until there is room to spare; false, and none is taken, if there is none till `deadline`.
@@ -120,5 +142,27 @@ mod tests {
         assert!(pace.urgent(generous).await && pace.patient(generous).await);
         while pace.take(BURST, began, began).is_some() {}
         assert!(!pace.urgent(began).await && !pace.patient(began).await);
+    }
+    #[test]
+    fn what_only_tells_comes_after_what_matters_but_does_not_wait_for_long() {
+        let asked = Instant::now();
+        let pace = Pace::new(asked);
+        assert_eq!(pace.calm_at(asked), None, "nothing was written");
+        pace.urgent_at.set(Some(asked));
+        assert_eq!(pace.calm_at(asked), Some(asked + CALM));
+        pace.urgent_at.set(Some(asked + CALM / 2));
+        assert_eq!(pace.calm_at(asked), Some(asked + CALM / 2 + CALM), "and more was written");
+        pace.urgent_at.set(Some(asked + CALM_LIMIT));
+        assert_eq!(pace.calm_at(asked), Some(asked + CALM_LIMIT));
+    }
+
+    #[tokio::test]
+    async fn what_matters_is_noticed() {
+        let began = Instant::now();
+        let pace = Pace::new(began);
+        pace.calm().await;
+        assert!(pace.urgent(began + second(60)).await);
+        pace.calm().await;
+        assert!(began.elapsed() >= CALM);
     }
 }

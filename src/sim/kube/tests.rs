@@ -395,6 +395,8 @@ fn a_service_that_carries_a_strange_epoch_follows_the_next_failover() {
 fn what_is_set_is_kept_in_the_annotations() {
     let mut world = world(18, QUICK);
     world.settle();
+    // All have seen where the Service leads: what is set rests on the version that is known.
+    world.run_for(Duration::from_millis(50));
     assert_eq!(world.command(0, &["SENTINEL", "SET", "g", "quorum", "3"]), None, "not before it is there");
     world.wait_for("it is kept", 5, |world| {
         world.api.services["redis"].annotations.get("vedette.dev/quorum").is_some_and(|text| text == "3")

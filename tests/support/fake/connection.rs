@@ -150,6 +150,17 @@ impl Session {
                 let killed = self.group.kill(self.node, self.number, *kind == "PUBSUB");
                 out.extend_from_slice(format!(":{killed}\r\n").as_bytes());
             }
+            ["CLIENT", "SETNAME", _] => {
+                self.group.rename(self.node, self.number, &words[2]);
+                out.extend_from_slice(OK);
+            }
+            ["CLIENT", "LIST"] => {
+                out.extend_from_slice(bulk(&self.group.clients(self.node)).as_bytes());
+            }
+            ["CLIENT", "KILL", "ID", number] => {
+                let killed = number.parse().is_ok_and(|number| self.group.kill_one(self.node, number));
+                out.extend_from_slice(format!(":{}\r\n", u8::from(killed)).as_bytes());
+            }
             ["CLIENT" | "CONFIG" | "AUTH", ..] => out.extend_from_slice(OK),
             ["SCRIPT", "KILL"] => out.extend_from_slice(b"-NOTBUSY No scripts in execution right now.\r\n"),
             _ => {

@@ -1,6 +1,6 @@
 //! Data nodes by the thousand: one thread that answers on many addresses as far as a Sentinel asks a redis-server.
 //!
-//! All nodes of a fleet share one port; each has a loopback address of its own. They hold no data. What a Sentinel can
+//! All nodes of a fleet share one port; each has an address of its own: of the loopback network, or of a range that a host has. They hold no data. What a Sentinel can
 //! see is true to Redis: roles, links, run ids, transactions, CLIENT KILL, and hellos that a primary hands on to its
 //! replicas.
 
@@ -18,10 +18,15 @@ use tokio::sync::oneshot;
 
 use self::node::FakeGroup;
 pub(crate) use self::node::{FakeRole, State};
-use super::Port;
+use super::{Host, Port};
 
-/// The first two bytes of every address but for the loopback network's own range.
+/// The first byte of every address: loopback.
+const LOOPBACK: u8 = 127;
+/// The second byte of the first addresses.
 const NETWORK: u8 = 100;
+/// Addresses of a fleet that is not on loopback begin with these two bytes, and there may be so many groups that the second
+/// becomes greater.
+const RANGE: (u8, &str) = (10, "10.100.0.0/14");
 /// Hosts per byte of an address: 0 and 255 are left out.
 const HOSTS: usize = 250;
 
@@ -37,11 +42,21 @@ pub(crate) struct FakeFleet {
 impl FakeFleet {
     /// Starts so many groups of one primary and so many replicas, and returns when all of them listen.
     pub(crate) fn start(groups: usize, replicas: usize) -> Self {
+        Self::at(LOOPBACK, groups, replicas)
+    }
+
+    /// The same on that host, at addresses that are no loopback addresses: a Pod can't have one of those.
+    pub(crate) fn start_on(host: &Host, groups: usize, replicas: usize) -> Self {
+        host.take_range(RANGE.1);
+        host.run(|| Self::at(RANGE.0, groups, replicas))
+    }
+
+    fn at(first: u8, groups: usize, replicas: usize) -> Self {
         let port = Port::reserve();
         let size = replicas + 1;
         let groups: Vec<Arc<FakeGroup>> = (0..groups)
             .map(|group| {
-                let addresses = (0..size).map(|node| address(group * size + node, port.number()));
+                let addresses = (0..size).map(|node| address(first, group * size + node, port.number()));
                 Arc::new(FakeGroup::new(addresses.collect()))
             })
             .collect();
@@ -121,10 +136,10 @@ impl Drop for FakeFleet {
     }
 }
 
-fn address(number: usize, port: u16) -> SocketAddrV4 {
+fn address(first: u8, number: usize, port: u16) -> SocketAddrV4 {
     let byte = |number: usize| u8::try_from(number % HOSTS + 1).unwrap();
     let third = u8::try_from(number / HOSTS / HOSTS).unwrap();
-    let ip = Ipv4Addr::new(127, NETWORK + third, byte(number / HOSTS), byte(number));
+    let ip = Ipv4Addr::new(first, NETWORK + third, byte(number / HOSTS), byte(number));
     SocketAddrV4::new(ip, port)
 }
 

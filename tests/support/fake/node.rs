@@ -46,6 +46,7 @@ pub(super) const ORDERS: usize = 256;
 struct Connection {
     orders: mpsc::Sender<Order>,
     subscribed: bool,
+    name: String,
 }
 
 #[derive(Debug)]
@@ -120,7 +121,7 @@ impl FakeGroup {
     pub(super) fn connect(&self, node: usize) -> (u64, mpsc::Receiver<Order>) {
         let (orders, queue) = mpsc::channel(ORDERS);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let connection = Connection { orders, subscribed: false };
+        let connection = Connection { orders, subscribed: false, name: String::new() };
         lock(&self.nodes)[node].connections.insert(number, connection);
         (number, queue)
     }
@@ -149,6 +150,27 @@ impl FakeGroup {
             }
         }
         own
+    }
+
+    /// The name that a connection gave itself.
+    pub(super) fn rename(&self, node: usize, connection: u64, name: &str) {
+        if let Some(connection) = lock(&self.nodes)[node].connections.get_mut(&connection) {
+            name.clone_into(&mut connection.name);
+        }
+    }
+
+    /// The reply to CLIENT LIST, as far as anybody reads it.
+    pub(super) fn clients(&self, node: usize) -> String {
+        let nodes = lock(&self.nodes);
+        let connections = nodes[node].connections.iter();
+        connections.map(|(number, one)| format!("id={number} name={} flags=N\n", one.name)).collect()
+    }
+
+    /// CLIENT KILL ID; whether there was one.
+    pub(super) fn kill_one(&self, node: usize, number: u64) -> bool {
+        let nodes = lock(&self.nodes);
+        let meant = nodes[node].connections.get(&number);
+        meant.is_some_and(|connection| connection.orders.try_send(Order::Close).is_ok())
     }
 
     /// CLIENT KILL TYPE normal or pubsub, without the caller.
@@ -234,7 +256,7 @@ impl FakeGroup {
             text,
             "master_failover_state:no-failover\r\nmaster_replid:{:040x}\r\n\
              master_replid2:0000000000000000000000000000000000000000\r\nmaster_repl_offset:{OFFSET}\r\n\
-             second_repl_offset:-1\r\n",
+             second_repl_offset:-1\r\n\r\n# Keyspace\r\ndb0:keys=1,expires=0,avg_ttl=0\r\n",
             u32::from(*self.addresses[0].ip()),
         );
         text

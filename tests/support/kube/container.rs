@@ -45,7 +45,15 @@ impl Container {
         fs::create_dir_all(dir).unwrap();
         let mut command = program(command);
         command
-            .args(["--bind", host.address(), "--port", &PORT.to_string(), "--protected-mode", "no"])
+            .args([
+                "--bind",
+                host.address(),
+                "127.0.0.1",
+                "--port",
+                &PORT.to_string(),
+                "--protected-mode",
+                "no",
+            ])
             .args(["--dir", dir.to_str().unwrap(), "--logfile", "log.txt", "--repl-diskless-sync-delay", "0"])
             .args(arguments);
         let process = Process::spawn_at(Some(host), pod, command, dir);
@@ -116,6 +124,16 @@ fn program(command: &[String]) -> Command {
         ["with-hosts", hosts] => with_hosts(Path::new(hosts), Path::new(REDIS)),
         _ => panic!("the stand-in for a kubelet can't run {words:?}"),
     }
+}
+
+/// Starts the command of a preStop hook inside the Pod: vedette's, as a Pod finds it in a shared folder.
+pub(super) fn pre_stop(command: &[String], host: &Host, dir: &Path) -> Process {
+    let ["/vedette/vedette", words @ ..] = &command.iter().map(String::as_str).collect::<Vec<_>>()[..] else {
+        panic!("the stand-in for a kubelet can't run {command:?}");
+    };
+    let mut program = Command::new(env!("CARGO_BIN_EXE_vedette"));
+    program.arg0("vedette").args(words);
+    Process::spawn_at(Some(host), "preStop", program, dir)
 }
 
 impl Drop for Container {

@@ -14,6 +14,18 @@ use super::keys::Keys;
 use super::{Admin, Cluster};
 use crate::support::{Host, Port, Process, poll};
 
+/// What is logged: what service accounts write, with what they sent.
+const AUDIT: &str = "
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+  - level: Request
+    userGroups: ['system:serviceaccounts']
+    verbs: [create, update, patch, delete, deletecollection]
+  - level: None
+";
+
 /// A running control plane. Dropped, all of it ends.
 #[derive(Debug)]
 pub(crate) struct ControlPlane {
@@ -32,6 +44,15 @@ pub(crate) struct ControlPlane {
 impl ControlPlane {
     /// Starts one on loopback, or on that host, and waits until it is ready.
     pub(crate) fn start(place: Option<&Host>) -> Self {
+        Self::make(place, false)
+    }
+
+    /// The same with a log of what service accounts write: [`ControlPlane::audit`].
+    pub(crate) fn audited(place: Option<&Host>) -> Self {
+        Self::make(place, true)
+    }
+
+    fn make(place: Option<&Host>, audited: bool) -> Self {
         let programs = Programs::find();
         let dir = TempDir::with_prefix("vedette-cluster").unwrap();
         let ports = [Port::reserve(), Port::reserve(), Port::reserve()];
@@ -52,6 +73,9 @@ impl ControlPlane {
                 .args(["--initial-cluster", &format!("default={peers}")]);
             Process::spawn_at(place, "etcd", command, &folder(dir.path(), "etcd"))
         };
+        if audited {
+            fs::write(keys.path("audit.yaml"), AUDIT).unwrap();
+        }
         let address = format!("https://{host}:{secure}");
         let authority = keys.path("ca.crt");
         let admin = Admin::new(place, &address, &authority, &token);
@@ -61,7 +85,7 @@ impl ControlPlane {
             api: Mutex::new(None),
             _etcd: etcd,
             keys,
-            command: ApiCommand { program: programs.api, host: host.to_owned(), store, secure },
+            command: ApiCommand { program: programs.api, host: host.to_owned(), store, secure, audited },
             place: place.cloned(),
             dir,
             _ports: ports,
@@ -119,6 +143,11 @@ impl ControlPlane {
         self.api.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What service accounts wrote so far: one line of JSON for each request that was answered.
+    pub(crate) fn audit(&self) -> String {
+        fs::read_to_string(self.keys.path("audit.log")).unwrap_or_default()
+    }
+
     /// The cluster's keys.
     pub(crate) const fn keys(&self) -> &Keys {
         &self.keys
@@ -140,6 +169,7 @@ struct ApiCommand {
     host: String,
     store: u16,
     secure: u16,
+    audited: bool,
 }
 
 impl ApiCommand {
@@ -165,6 +195,10 @@ impl ApiCommand {
             ("service-account-signing-key-file", file("accounts.key")),
         ];
         command.args(flags.map(|(name, value)| format!("--{name}={value}")));
+        if self.audited {
+            command.arg(format!("--audit-policy-file={}", file("audit.yaml")));
+            command.arg(format!("--audit-log-path={}", file("audit.log")));
+        }
         command
     }
 }

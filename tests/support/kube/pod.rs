@@ -9,8 +9,8 @@ use k8s_openapi::api::core::v1 as core;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::container::Container;
-use crate::support::Host;
+use super::container::{Container, pre_stop};
+use crate::support::{Host, Process};
 
 /// A Pod on a node. One container; it is restarted at once, as a kubelet does the first time.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub(super) struct Pod {
     dir: PathBuf,
     command: Vec<String>,
     arguments: Vec<String>,
+    /// The command of the preStop hook; none without one.
+    pre_stop: Vec<String>,
     image: String,
     container_name: String,
     container: Container,
@@ -33,6 +35,8 @@ pub(super) struct Pod {
     ready_since: (bool, Timestamp),
     /// When the grace period is over; none while it is not to be deleted.
     killed_at: Option<Instant>,
+    /// What has to end before the container is asked to.
+    hook: Option<Process>,
     /// Whether a container that ends stays ended.
     pub(super) held: bool,
     /// The status as it was told last.
@@ -46,6 +50,8 @@ impl Pod {
         let container = &pod.spec.as_ref().expect("a spec").containers[0];
         let command = container.command.clone().unwrap_or_default();
         let arguments = container.args.clone().unwrap_or_default();
+        let hook = container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.pre_stop.as_ref());
+        let pre_stop = hook.and_then(|hook| hook.exec.as_ref()?.command.clone()).unwrap_or_default();
         let now = Timestamp::now();
         Self {
             uid: pod.metadata.uid.clone().expect("a uid"),
@@ -55,6 +61,7 @@ impl Pod {
             dir,
             command,
             arguments,
+            pre_stop,
             host,
             image: container.image.clone().unwrap_or_default(),
             container_name: container.name.clone(),
@@ -63,6 +70,7 @@ impl Pod {
             began: now,
             ready_since: (false, now),
             killed_at: None,
+            hook: None,
             held: false,
             told: Value::Null,
         }
@@ -91,18 +99,28 @@ impl Pod {
         }
     }
 
-    /// Asks the container to end, and ends it when the grace period is over. True once it has ended.
+    /// Runs the preStop hook, then asks the container to end, and ends it when the grace period is over. True once it has
+    /// ended.
     pub(super) fn terminate(&mut self, grace: Duration) -> bool {
         if self.container.ended().is_some() {
             return true;
         }
         match self.killed_at {
             None => {
-                self.container.signal(Signal::TERM);
                 self.killed_at = Some(Instant::now() + grace);
+                self.hook =
+                    (!self.pre_stop.is_empty()).then(|| pre_stop(&self.pre_stop, &self.host, &self.dir));
+                if self.hook.is_none() {
+                    self.container.signal(Signal::TERM);
+                }
             }
             Some(at) if Instant::now() >= at => self.container.kill(),
-            Some(_) => {}
+            Some(_) => {
+                if self.hook.as_mut().is_some_and(|hook| hook.ended().is_some()) {
+                    self.hook = None;
+                    self.container.signal(Signal::TERM);
+                }
+            }
         }
         false
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::fleet::Kind;
+use super::Kind;
 
 /// How the samples of one daemon become its figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +47,9 @@ pub(crate) struct Row {
 }
 
 /// The samples of all rows and daemons.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Sheet {
+    kinds: &'static [Kind],
     samples: BTreeMap<(&'static str, Kind), Vec<f64>>,
     broken: BTreeSet<(&'static str, Kind)>,
 }
@@ -63,6 +64,11 @@ pub(crate) enum Verdict {
 }
 
 impl Sheet {
+    /// An empty one with a column for each of them.
+    pub(crate) const fn new(kinds: &'static [Kind]) -> Self {
+        Self { kinds, samples: BTreeMap::new(), broken: BTreeSet::new() }
+    }
+
     /// Adds a sample, in the row's unit.
     pub(crate) fn add(&mut self, row: &'static str, kind: Kind, value: f64) {
         self.samples.entry((row, kind)).or_default().push(value);
@@ -160,7 +166,7 @@ impl Sheet {
     /// How many samples each daemon gave, if they are not the same for all: `10, 3, 10`.
     fn counts(&self, row: &Row) -> String {
         let mut counts: Vec<String> =
-            Kind::ALL.iter().map(|kind| self.sorted(row, *kind).len().to_string()).collect();
+            self.kinds.iter().map(|kind| self.sorted(row, *kind).len().to_string()).collect();
         if counts.windows(2).all(|pair| pair[0] == pair[1]) {
             counts.truncate(1);
         }
@@ -169,12 +175,15 @@ impl Sheet {
 
     /// The table as Markdown.
     pub(crate) fn table(&self, rows: &[&Row]) -> String {
-        let mut text = String::from(
-            "| figure | redis-sentinel 7.0.15 | valkey-sentinel 8.0 | vedette | of redis | limit | holds | samples |\n\
-             | --- | --- | --- | --- | ---: | --- | --- | --- |\n",
+        let columns = |show: &dyn Fn(Kind) -> String| {
+            self.kinds.iter().map(|kind| format!(" {} |", show(*kind))).collect::<String>()
+        };
+        let mut text = format!(
+            "| figure |{} of redis | limit | holds | samples |\n| --- |{} ---: | --- | --- | --- |\n",
+            columns(&|kind| kind.title().to_owned()),
+            columns(&|_| "---".to_owned()),
         );
         for row in rows {
-            let [redis, valkey, vedette] = Kind::ALL.map(|kind| self.cell(row, kind));
             let holds = match self.verdict(row) {
                 Verdict::Holds => "yes",
                 Verdict::Missed => "**NO**",
@@ -182,8 +191,9 @@ impl Sheet {
             };
             let _ = writeln!(
                 text,
-                "| {} | {redis} | {valkey} | {vedette} | {} | {} | {holds} | {} |",
+                "| {} |{} {} | {} | {holds} | {} |",
                 row.title,
+                columns(&|kind| self.cell(row, kind)),
                 self.ratio(row),
                 Self::limit(row),
                 self.counts(row)

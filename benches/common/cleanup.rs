@@ -20,14 +20,9 @@ pub(crate) struct Guard {
 
 impl Guard {
     /// Begins to watch for signals, and raises the number of descriptors that this process and its children may open.
-    pub(crate) fn new() -> Self {
-        // The disk is another one's business: a daemon that waits for it does so for as long as the others do.
-        let memory = Path::new("/dev/shm");
-        let dir = if memory.is_dir() {
-            TempDir::with_prefix_in("vedette-table", memory).unwrap()
-        } else {
-            TempDir::with_prefix("vedette-table").unwrap()
-        };
+    /// Temporary files go into `folder`.
+    pub(crate) fn new(folder: &Path) -> Self {
+        let dir = TempDir::with_prefix_in("vedette-bench", folder).unwrap();
         tempfile::env::override_temp_dir(dir.path()).unwrap();
         let path = dir.path().to_owned();
         thread::spawn(move || {

@@ -1,13 +1,12 @@
 //! What the daemons publish, with the time at which it came.
 
-use std::net::{Shutdown, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use crate::support::group::NAME;
-use crate::support::{Client, Value, poll};
+use crate::support::{Client, Host, Value, poll};
 
 /// One message.
 #[derive(Clone, Debug)]
@@ -25,21 +24,24 @@ pub(crate) struct Event {
 /// Subscriptions to everything that the daemons publish, until dropped.
 pub(crate) struct Events {
     log: Arc<Mutex<Vec<Event>>>,
-    /// How many +switch-master of the group came from any daemon, and in the lower 16 bits the last one's new port.
-    switched: Arc<AtomicU64>,
+    /// How many +switch-master of the group came from any daemon, and the last one's new primary.
+    switched: Arc<Mutex<(u64, Option<SocketAddr>)>>,
     streams: Vec<TcpStream>,
     threads: Vec<JoinHandle<()>>,
     daemons: usize,
 }
 
 impl Events {
-    /// Subscribes at the daemons on these ports; returns when all have confirmed.
-    pub(crate) fn follow(ports: &[u16]) -> Self {
+    /// Subscribes at the daemons there, from that host if there is one; returns when all have confirmed.
+    pub(crate) fn follow(place: Option<&Host>, daemons: &[SocketAddr]) -> Self {
         let log: Arc<Mutex<Vec<Event>>> = Arc::default();
-        let switched: Arc<AtomicU64> = Arc::default();
+        let switched: Arc<Mutex<(u64, Option<SocketAddr>)>> = Arc::default();
         let (mut streams, mut threads) = (Vec::new(), Vec::new());
-        for (daemon, port) in ports.iter().enumerate() {
-            let stream = TcpStream::connect(("127.0.0.1", *port)).unwrap();
+        for (daemon, address) in daemons.iter().enumerate() {
+            let stream = match place {
+                Some(host) => host.run(|| TcpStream::connect(address)).unwrap(),
+                None => TcpStream::connect(address).unwrap(),
+            };
             streams.push(stream.try_clone().unwrap());
             let mut client = Client::over(stream).unwrap();
             client.call(&["PSUBSCRIBE", "*"]);
@@ -49,21 +51,19 @@ impl Events {
                     let at = Instant::now();
                     let (name, text) = (items[2].text(), items[3].text());
                     if name == "+switch-master" && text.starts_with(NAME) {
-                        let port: u64 = text.rsplit(' ').next().unwrap().parse().unwrap();
-                        let count = switched.load(Ordering::SeqCst) >> 16;
-                        switched.store((count + 1) << 16 | port, Ordering::SeqCst);
+                        let mut switched = switched.lock().unwrap();
+                        *switched = (switched.0 + 1, new_primary(&text));
                     }
                     log.lock().unwrap().push(Event { daemon, at, name, text });
                 }
             }));
         }
-        Self { log, switched, streams, threads, daemons: ports.len() }
+        Self { log, switched, streams, threads, daemons: daemons.len() }
     }
 
-    /// A number that changes with each +switch-master of the group, and the port that the last one named.
-    pub(crate) fn switched(&self) -> (u64, u16) {
-        let value = self.switched.load(Ordering::SeqCst);
-        (value >> 16, (value & 0xffff) as u16)
+    /// A number that changes with each +switch-master of the group, and the primary that the last one named.
+    pub(crate) fn switched(&self) -> (u64, Option<SocketAddr>) {
+        *self.switched.lock().unwrap()
     }
 
     /// All of that name since then whose text begins so.
@@ -96,4 +96,11 @@ impl Drop for Events {
             let _ = thread.join();
         }
     }
+}
+
+/// The last two words of a +switch-master.
+fn new_primary(text: &str) -> Option<SocketAddr> {
+    let mut words = text.rsplit(' ');
+    let port = words.next()?.parse().ok()?;
+    Some(SocketAddr::new(words.next()?.parse().ok()?, port))
 }

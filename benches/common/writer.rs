@@ -1,33 +1,23 @@
 //! Clients that write about a thousand times a second and note the time of each acknowledged write.
 
 use std::io;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::events::Events;
-use crate::support::group::NAME;
-use crate::support::{Client, Value, poll};
+use super::guide::Guide;
+use crate::support::{Client, Host, Value, poll};
 
 /// The pause between two writes, and between two attempts to find the primary.
 const PAUSE: Duration = Duration::from_millis(1);
-/// How often a writer that waits for a reply looks whether the daemons have named another primary.
+/// How often a writer that waits for a reply looks whether it was told another primary.
 const LOOK: Duration = Duration::from_millis(2);
 /// What doesn't take a connection within this time is left.
-const CONNECT: Duration = Duration::from_millis(100);
+pub(crate) const CONNECT: Duration = Duration::from_millis(100);
 
 static NEXT: AtomicUsize = AtomicUsize::new(0);
-
-/// How a writer learns of another primary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Habit {
-    /// By +switch-master, and when a connection fails by asking the daemons.
-    FollowsEvents,
-    /// Only when a connection fails or answers READONLY.
-    WaitsForErrors,
-}
 
 /// An acknowledged write.
 #[derive(Clone, Copy, Debug)]
@@ -37,30 +27,38 @@ pub(crate) struct Ack {
     /// When the reply was read.
     pub(crate) at: Instant,
     /// Who acknowledged it.
-    pub(crate) port: u16,
+    pub(crate) node: SocketAddr,
 }
 
 /// A client that writes until stopped.
 pub(crate) struct Writer {
     name: String,
+    place: Option<Host>,
     acks: Arc<Mutex<Vec<Ack>>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
-    /// Starts to write to the primary that these daemons name.
-    pub(crate) fn start(daemons: &[u16], events: &Arc<Events>, habit: Habit) -> Self {
+    /// Starts to write to the primary to which it is guided, from that host if there is one.
+    pub(crate) fn start(place: Option<&Host>, guide: impl Guide + 'static) -> Self {
         let (acks, stop): (Arc<Mutex<Vec<Ack>>>, Arc<AtomicBool>) = Default::default();
         let name = format!("writer-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let client = Task {
-            daemons: daemons.to_vec(),
-            events: (habit == Habit::FollowsEvents).then(|| Arc::clone(events)),
+            guide: Box::new(guide),
             name: name.clone(),
             acks: Arc::clone(&acks),
             stop: Arc::clone(&stop),
         };
-        Self { name, acks, stop, thread: Some(thread::spawn(move || client.run())) }
+        let place = place.cloned();
+        let inside = place.clone();
+        let thread = thread::spawn(move || {
+            if let Some(host) = inside {
+                host.enter();
+            }
+            client.run();
+        });
+        Self { name, place, acks, stop, thread: Some(thread) }
     }
 
     /// The acknowledged writes so far.
@@ -78,10 +76,10 @@ impl Writer {
     }
 
     /// The first write since then that another node than `old` acknowledged; waits for it.
-    pub(crate) fn first_elsewhere(&self, since: Instant, old: u16) -> Instant {
+    pub(crate) fn first_elsewhere(&self, since: Instant, old: SocketAddr) -> Instant {
         poll("a write is acknowledged by another node", || {
             let acks = self.acks.lock().unwrap();
-            let found = acks.iter().find(|ack| ack.at >= since && ack.port != old);
+            let found = acks.iter().find(|ack| ack.at >= since && ack.node != old);
             found.map(|ack| ack.at).ok_or(acks.len())
         })
     }
@@ -95,8 +93,9 @@ impl Writer {
     }
 
     /// How many of the acknowledged writes the node doesn't have.
-    pub(crate) fn lost(&self, port: u16) -> usize {
-        let mut client = Client::connect("127.0.0.1", port).unwrap();
+    pub(crate) fn lost(&self, node: SocketAddr) -> usize {
+        let connect = || Client::over(TcpStream::connect(node)?);
+        let mut client = self.place.as_ref().map_or_else(connect, |host| host.run(connect)).unwrap();
         let keys: Vec<String> = self.acks().iter().map(|ack| key(&self.name, ack.number)).collect();
         let mut there = 0;
         for keys in keys.chunks(500) {
@@ -121,8 +120,7 @@ fn key(name: &str, number: usize) -> String {
 
 /// What the thread knows.
 struct Task {
-    daemons: Vec<u16>,
-    events: Option<Arc<Events>>,
+    guide: Box<dyn Guide>,
     name: String,
     acks: Arc<Mutex<Vec<Ack>>>,
     stop: Arc<AtomicBool>,
@@ -132,12 +130,11 @@ impl Task {
     fn run(&self) {
         let (mut number, mut told) = (0, None);
         while !self.stopped() {
-            let seen = self.switched();
+            let seen = self.guide.told();
             let found = told.take().and_then(writable);
-            if let Some((port, client)) = found.or_else(|| self.daemons.iter().find_map(|one| primary(*one)))
-            {
-                // However it ended without being told another primary, the daemons are asked next.
-                told = self.write(port, client, seen, &mut number).unwrap_or_default();
+            if let Some((node, client)) = found.or_else(|| self.guide.ask().find_map(writable)) {
+                // However it ended without being told another primary, the guide is asked next.
+                told = self.write(node, client, seen.0, &mut number).unwrap_or_default();
             } else {
                 thread::sleep(PAUSE);
             }
@@ -148,21 +145,17 @@ impl Task {
         self.stop.load(Ordering::Relaxed)
     }
 
-    fn switched(&self) -> (u64, u16) {
-        self.events.as_ref().map(|events| events.switched()).unwrap_or_default()
-    }
-
     /// Writes until the connection fails or another primary is told; which.
     fn write(
         &self,
-        port: u16,
+        node: SocketAddr,
         mut client: Client,
-        seen: (u64, u16),
+        seen: u64,
         number: &mut usize,
-    ) -> io::Result<Option<u16>> {
+    ) -> io::Result<Option<SocketAddr>> {
         let moved = || {
-            let now = self.switched();
-            (now.0 != seen.0 && now.1 != port).then_some(now.1)
+            let (count, primary) = self.guide.told();
+            primary.filter(|primary| count != seen && *primary != node)
         };
         loop {
             *number += 1;
@@ -181,7 +174,7 @@ impl Task {
             if !matches!(reply, Value::Simple(_)) {
                 return Ok(None);
             }
-            self.acks.lock().unwrap().push(Ack { number: *number, at: Instant::now(), port });
+            self.acks.lock().unwrap().push(Ack { number: *number, at: Instant::now(), node });
             if self.stopped() || moved().is_some() {
                 return Ok(moved());
             }
@@ -190,23 +183,16 @@ impl Task {
     }
 }
 
-/// A connection to the primary that this daemon names, if it says that it is one.
-fn primary(daemon: u16) -> Option<(u16, Client)> {
-    let mut client = connect(daemon, CONNECT)?;
-    let reply = client.command(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME]).ok()?;
-    let Value::Array(items) = reply else { return None };
-    writable(items[1].text().parse().ok()?)
-}
-
-/// A connection to the node at this port, if it says that it is a primary.
-fn writable(port: u16) -> Option<(u16, Client)> {
-    let mut client = connect(port, LOOK)?;
+/// A connection to the node there, if it says that it is a primary.
+fn writable(node: SocketAddr) -> Option<(SocketAddr, Client)> {
+    let mut client = connect(node, LOOK)?;
     let role = client.command(&["ROLE"]).ok()?;
-    matches!(&role, Value::Array(items) if items[0].text() == "master").then_some((port, client))
+    matches!(&role, Value::Array(items) if items[0].text() == "master").then_some((node, client))
 }
 
-fn connect(port: u16, patience: Duration) -> Option<Client> {
-    let stream = TcpStream::connect_timeout(&([127, 0, 0, 1], port).into(), CONNECT).ok()?;
+/// A connection that doesn't wait for long.
+pub(crate) fn connect(address: SocketAddr, patience: Duration) -> Option<Client> {
+    let stream = TcpStream::connect_timeout(&address, CONNECT).ok()?;
     stream.set_read_timeout(Some(patience)).ok()?;
     Client::over(stream).ok()
 }
