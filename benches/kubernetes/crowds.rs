@@ -55,8 +55,8 @@ fn calm(crowd: &Crowd) {
     let busy = || {
         let now = Timestamp::now();
         let writes = audit::writes(&crowd.plane);
-        let about_others = writes.iter().filter(|write| !matches!(write.about, About::Member { .. }));
-        about_others.last().is_some_and(|write| now.duration_since(write.answered).unsigned_abs() < CALM)
+        let mut about_others = writes.iter().filter(|write| !matches!(write.about, About::Member { .. }));
+        about_others.next_back().is_some_and(|write| now.duration_since(write.answered).unsigned_abs() < CALM)
     };
     while busy() {
         assert!(begin.elapsed() < LIMIT, "the members never came to rest");
