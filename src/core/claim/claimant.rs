@@ -138,7 +138,7 @@ impl Claimant {
             }
             Fact::Followed(primary, heard) => self.follow_sentinels(*primary, heard, out),
             Fact::Wrong(wrong) => self.wrong = wrong,
-            Fact::Seen(shown) => self.see(&shown, now, out),
+            Fact::Seen(shown) => self.see(&shown, false, now, out),
             Fact::Read(call, answer) => self.read(call, answer, now, out),
             Fact::Put(call, written) => self.written(call, written, now, out),
             Fact::Stood(node, call, answer) => {
@@ -311,7 +311,8 @@ impl Claimant {
 
     // === The Lease as it is seen ===
 
-    fn see(&mut self, shown: &Shown, now: Time, out: &mut Vec<Wish>) {
+    /// `latest`: it was asked for after all that was seen.
+    fn see(&mut self, shown: &Shown, latest: bool, now: Time, out: &mut Vec<Wish>) {
         match (shown, &mut self.view) {
             (None, View::Missing { .. }) => {}
             (None, view @ (View::Unknown | View::Is(_))) => {
@@ -319,6 +320,9 @@ impl Claimant {
                     self.recalled = sight.lease.replicas.clone();
                 }
                 *view = View::Missing { since: now };
+            }
+            (Some((version, lease)), View::Is(sight)) if latest => {
+                sight.read(version.clone(), lease.clone(), now);
             }
             (Some((version, lease)), View::Is(sight)) => sight.see(version.clone(), lease.clone(), now),
             (Some((version, lease)), view @ (View::Unknown | View::Missing { .. })) => {
@@ -340,8 +344,11 @@ impl Claimant {
     }
 
     fn read(&mut self, call: CallNo, answer: Option<Shown>, now: Time, out: &mut Vec<Wish>) {
+        // After a write that didn't land, or of which that isn't known.
+        let latest = self.hold.as_ref().and_then(|hold| hold.put.as_ref());
+        let latest = latest.is_some_and(|pending| pending.reading && pending.call == call);
         if let Some(shown) = &answer {
-            self.see(shown, now, out);
+            self.see(shown, latest, now, out);
         }
         self.lease_read(call, answer.as_ref(), now, out);
         let Some(hold) = &mut self.hold else { return };
@@ -416,7 +423,7 @@ impl Claimant {
             }
             After::Over => true,
         };
-        self.see(&Some((version, pending.lease)), now, out);
+        self.see(&Some((version, pending.lease)), false, now, out);
         if over {
             self.stand_down(out);
         }

@@ -33,11 +33,20 @@ impl<L> Sight<L> {
     /// Sees it again. The same version is no change, however often it is shown; a change makes it young again. The answer to
     /// a read may be older than what a watch, or a write of one's own, showed since.
     pub fn see(&mut self, version: Version, lease: L, now: Time) {
-        if version == self.version || self.earlier.contains(&version) {
+        if !self.earlier.contains(&version) {
+            self.read(version, lease, now);
+        }
+    }
+
+    /// Takes the answer to a read that was begun after all that was seen. A watch that lags behind another read shows what is
+    /// older as if it were news: what was taken for replaced then is what there is.
+    pub fn read(&mut self, version: Version, lease: L, now: Time) {
+        if version == self.version {
             return;
         }
         let before = std::mem::replace(self, Self::new(version, lease, now));
         self.earlier = before.earlier;
+        self.earlier.retain(|earlier| *earlier != self.version);
         self.earlier.push(before.version);
         if self.earlier.len() > MOST_EARLIER {
             self.earlier.remove(0);
@@ -92,6 +101,20 @@ mod tests {
             }
         }
         assert_eq!(sight.earlier.len(), MOST_EARLIER);
+    }
+
+    #[test]
+    fn a_read_that_was_begun_since_shows_what_there_is() {
+        let [old, new] = ["1", "2"].map(Version::from);
+        let mut sight = Sight::new(new.clone(), 'b', Time::ZERO);
+        // A watch that lags behind the read that showed it.
+        sight.see(old.clone(), 'a', Time::from_millis(1));
+        sight.see(new.clone(), 'b', Time::from_millis(2));
+        assert_eq!(sight.lease, 'a');
+        sight.read(new.clone(), 'b', Time::from_millis(3));
+        assert_eq!((sight.lease, sight.changed_at), ('b', Time::from_millis(3)));
+        sight.see(old, 'a', Time::from_millis(4));
+        assert_eq!(sight.lease, 'b');
     }
 
     #[test]
