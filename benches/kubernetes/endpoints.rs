@@ -16,8 +16,8 @@ use crate::common::guide::Guide;
 use crate::k8s::ControlPlane;
 use crate::support::Host;
 
-/// The API server ends a watch after so many seconds; it goes on with another.
-const WATCH_SECONDS: u32 = 290;
+/// The API server ends a watch after so many seconds, before the client gives up on one that is silent; it goes on with another.
+const WATCH_SECONDS: u32 = 20;
 /// The label with the Service's name.
 const SERVICE: &str = "kubernetes.io/service-name";
 
