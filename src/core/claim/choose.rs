@@ -38,6 +38,10 @@ fn of_history(standing: &Standing, primary: Option<&Primary>) -> bool {
     recorded.is_empty() || standing.replication_id == *recorded || standing.earlier_id == *recorded
 }
 
+fn anybody_holds_data(gates: &Gates) -> bool {
+    gates.open_ones().any(|(_, standing)| !standing.empty)
+}
+
 /// Sentinel's choice of those; `unfit` says who is none. Whether one without data may be chosen is a part of that.
 fn best<'g>(
     all: impl Iterator<Item = (&'g PodUid, &'g Standing)>,
@@ -71,7 +75,7 @@ pub(super) fn successor(
     from: Option<&Instance>,
     unwilling: &BTreeSet<RunId>,
 ) -> Option<Instance> {
-    let data = gates.open_ones().any(|(_, standing)| !standing.empty);
+    let data = anybody_holds_data(gates);
     best(gates.open_ones(), nodes, |uid, standing| {
         standing.busy
             || (data && standing.empty)
@@ -84,14 +88,14 @@ pub(super) fn successor(
 
 /// Whether anybody that answered is of the recorded history, and holds data if anybody does.
 pub(super) fn has_heirs(gates: &Gates, lease: &GroupLease) -> bool {
-    let data = gates.open_ones().any(|(_, standing)| !standing.empty);
+    let data = anybody_holds_data(gates);
     gates
         .open_ones()
         .any(|(_, standing)| of_history(standing, lease.primary.as_ref()) && (!standing.empty || !data))
 }
 
-/// Where there are no heirs: data nodes forget theirs when they restart, and who followed a
-/// primary that restarted took over its new one. The recorded primary's Pod, by its name if it was made anew, unless it is
+/// Where there are no heirs: data nodes forget their history when they restart, and who followed a primary that restarted took
+/// over its new one. The recorded primary's Pod, by its name if it was made anew, unless it is
 /// behind another of the same history; else the best of the others. Nobody without data, unless `all` were heard and nobody
 /// has any.
 pub(super) fn restarted(
@@ -101,7 +105,7 @@ pub(super) fn restarted(
     all: bool,
 ) -> Option<Instance> {
     let recorded = &lease.primary.as_ref()?.instance;
-    let data = gates.open_ones().any(|(_, standing)| !standing.empty);
+    let data = anybody_holds_data(gates);
     let behind = |standing: &Standing| {
         gates.open_ones().any(|(_, other)| {
             other.replication_id == standing.replication_id && other.offset > standing.offset

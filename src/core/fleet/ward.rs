@@ -282,8 +282,9 @@ impl Ward {
         } else if news {
             if unmet {
                 group.meet_primary(cx);
+            } else {
+                group.void_opinions();
             }
-            group.void_opinions();
             cx.save();
         }
         if gone {

@@ -91,17 +91,20 @@ fn whoever_was_there_of_late_is_waited_for() {
     assert_eq!(orders(&world, PRIMARY), 1, "it is gone for good");
 }
 
+/// The old primary is there again, and reads its data: so it is told again and again.
+fn comes_back_loading(world: &mut World) {
+    let fake = world.fake(PRIMARY);
+    (fake.loading, fake.run_id, fake.history) = (true, id('d'), ('d', '0'));
+    world.revive(PRIMARY);
+}
+
 #[test]
 fn consent_does_not_outlive_its_moment() {
     // One consent of two was sought at the order before, and is not used up.
     for freeze_after in [530, 630] {
         let mut world = failed_over();
         greet(&mut world);
-        // It reads its data, so that it is told again and again.
-        world.fake(PRIMARY).loading = true;
-        world.fake(PRIMARY).run_id = id('d');
-        world.fake(PRIMARY).history = ('d', '0');
-        world.revive(PRIMARY);
+        comes_back_loading(&mut world);
         world.run(freeze_after);
         let before = orders(&world, PRIMARY);
         assert!(before > 1, "{:#?}", world.sent);
@@ -120,11 +123,7 @@ fn consent_does_not_outlive_its_moment() {
 fn consent_is_not_asked_for_ahead_of_time() {
     let mut world = failed_over();
     greet(&mut world);
-    // It reads its data, so that it is told again and again.
-    world.fake(PRIMARY).loading = true;
-    world.fake(PRIMARY).run_id = id('d');
-    world.fake(PRIMARY).history = ('d', '0');
-    world.revive(PRIMARY);
+    comes_back_loading(&mut world);
     world.run(500);
     let before = orders(&world, PRIMARY);
     assert!(before > 1, "{:#?}", world.sent);

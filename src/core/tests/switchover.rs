@@ -264,8 +264,8 @@ fn a_candidate_that_is_a_primary_after_all_goes_on_to_the_commit() {
     assert!(world.saw("+switch-master mymaster 127.0.0.1 6379 127.0.0.1 6381"), "{:#?}", world.events);
 }
 
-#[test]
-fn a_promotion_is_told_again_over_a_new_connection() {
+/// The candidate's process ends by the order to be a primary, and is not held down yet.
+fn candidate_dies_when_told() -> World {
     let mut settings = settings();
     settings.groups[0].down_after = Duration::from_millis(5_000);
     let mut world = World::new(settings);
@@ -274,6 +274,12 @@ fn a_promotion_is_told_again_over_a_new_connection() {
     world.fake(REPLICA_B).dies_of = Some("SLAVEOF");
     start(&mut world);
     world.run(100);
+    world
+}
+
+#[test]
+fn a_promotion_is_told_again_over_a_new_connection() {
+    let mut world = candidate_dies_when_told();
     assert!(!world.saw("+promoted-slave"));
     let fake = world.fake(REPLICA_B);
     (fake.up, fake.dies_of) = (true, None);
@@ -342,14 +348,7 @@ fn the_old_primary_s_word_does_not_outlive_its_moment() {
 
 #[test]
 fn a_candidate_that_comes_back_without_its_data_is_not_promoted() {
-    let mut settings = settings();
-    settings.groups[0].down_after = Duration::from_millis(5_000);
-    let mut world = World::new(settings);
-    world.fake(REPLICA_B).priority = 50;
-    world.run(11_000);
-    world.fake(REPLICA_B).dies_of = Some("SLAVEOF");
-    start(&mut world);
-    world.run(100);
+    let mut world = candidate_dies_when_told();
     assert_eq!(world.fake(PRIMARY).follows, Some(REPLICA_B));
     let fake = world.fake(REPLICA_B);
     (fake.up, fake.dies_of, fake.follows, fake.offset) = (true, None, Some(PRIMARY), 0);

@@ -206,9 +206,7 @@ impl World {
                 } else {
                     self.daemons[other].ip.clone()
                 };
-                self.note(|| format!("{from} and {to} are cut from each other"));
-                self.cut.insert((from.clone(), to.clone()));
-                self.cut.insert((to.clone(), from.clone()));
+                self.part(&from, &to);
                 Some((long, Undo::Cut(from, to)))
             }
             14 if self.daemons[daemon].engine.is_some() => {

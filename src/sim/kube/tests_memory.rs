@@ -4,13 +4,6 @@ use std::time::Duration;
 
 use super::run::{SIZE, world};
 use super::tests::{QUICK, claimant};
-use super::world::World;
-
-/// Nothing gets from one host to the other, either way.
-fn cut(world: &mut World, one: &str, other: &str) {
-    world.cut.insert((one.to_owned(), other.to_owned()));
-    world.cut.insert((other.to_owned(), one.to_owned()));
-}
 
 #[test]
 fn the_silence_of_a_process_is_nothing_against_the_next_one() {
@@ -26,7 +19,7 @@ fn the_silence_of_a_process_is_nothing_against_the_next_one() {
         (0..SIZE).filter(|at| *at != actor).map(|at| world.daemons[at].ip.clone()).collect();
     // The others don't hear that it is back, for a while.
     for other in &others {
-        cut(&mut world, other, &primary);
+        world.part(other, &primary);
     }
     let before = world.lease().unwrap().epoch();
     world.start_container(0, false);

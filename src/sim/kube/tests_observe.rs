@@ -177,8 +177,7 @@ fn whatever_befalls_them_observers_come_to_agree() {
                 }
                 7 => {
                     let (one, other) = (world.daemons[daemon].ip.clone(), world.pods[pod].ip.clone());
-                    world.cut.insert((one.clone(), other.clone()));
-                    world.cut.insert((other, one));
+                    world.part(&one, &other);
                 }
                 _ => {
                     let mut service = world.api.services["redis"].clone();

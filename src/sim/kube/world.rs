@@ -387,6 +387,13 @@ impl World {
         }
     }
 
+    /// Nothing gets from one host to the other, either way.
+    pub(super) fn part(&mut self, one: &str, other: &str) {
+        self.note(|| format!("{one} and {other} are cut from each other"));
+        self.cut.insert((one.to_owned(), other.to_owned()));
+        self.cut.insert((other.to_owned(), one.to_owned()));
+    }
+
     /// Two hosts reach each other again; what was on its way is lost, and its connections with it.
     pub(super) fn mend(&mut self, one: &str, other: &str) {
         self.note(|| format!("{one} and {other} reach each other"));
