@@ -86,8 +86,9 @@ impl World {
         }
     }
 
-    /// Nodes that no daemon knows any more, since all were told to forget: the operator makes them replicas of the
-    /// primary that all daemons agree on.
+    /// Nodes that no daemon knows any more but as a primary of its own, since the others were told to forget: the operator makes
+    /// them replicas of the primary that most daemons agree on. A daemon that lost its file may have only such a node to begin
+    /// with, and nothing in Sentinel's protocol leads from there to anybody else.
     pub(super) fn rescue(&mut self) {
         if self.figures.forgotten == 0 {
             return;
@@ -97,10 +98,9 @@ impl World {
             let views: Vec<_> = self.daemons.iter().filter_map(|machine| machine.engine.as_ref()).collect();
             let held: Vec<_> =
                 views.iter().filter_map(|engine| group(&engine.snapshot(), name).cloned()).collect();
-            let Some(primary) = held.first().map(address) else { continue };
-            if held.iter().any(|group| address(group) != primary) {
-                continue;
-            }
+            let told = |primary: &String| held.iter().filter(|group| address(group) == *primary).count();
+            let majority = |primary: &String| told(primary) > self.plan.daemons / 2;
+            let Some(primary) = held.iter().map(address).find(majority) else { continue };
             for node in self.plan.groups[at].nodes.clone() {
                 let own = self.node_address(node);
                 let known = |host: &str, port: u16| format!("{}:{port}", canonical(host)) == own;
