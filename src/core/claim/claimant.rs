@@ -61,6 +61,18 @@ pub(super) enum View {
     Is(Box<Sight<GroupLease>>),
 }
 
+/// Which claims may begin. One that is begun while its writes have to wait behind those of many others is over before its work
+/// is done, and whoever takes it up adds to the crowd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Room {
+    /// None but an operator's.
+    None,
+    /// For a primary that is down, too.
+    Urgent,
+    /// All.
+    Any,
+}
+
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Claimant {
@@ -86,6 +98,9 @@ pub struct Claimant {
     pub(super) router: Router,
     /// The read of the Service that comes before a missing Lease is made anew.
     pub(super) asking_service: Option<CallNo>,
+    pub(super) room: Room,
+    /// What room a claim waits for that would have begun.
+    queues: Option<Room>,
     pub(super) calls: u64,
     pub(super) attempts: u64,
 }
@@ -110,9 +125,22 @@ impl Claimant {
             hold: None,
             router: Router::default(),
             asking_service: None,
+            room: Room::Any,
+            queues: None,
             calls: 0,
             attempts: 0,
         }
+    }
+
+    /// Which claims may begin from now on.
+    pub const fn set_room(&mut self, room: Room) {
+        self.room = room;
+    }
+
+    /// What room a claim waits for that would have begun.
+    #[must_use]
+    pub const fn queues(&self) -> Option<Room> {
+        self.queues
     }
 
     /// Takes a fact in and appends wishes, to be carried out in their order.
@@ -255,6 +283,12 @@ impl Claimant {
         }
     }
 
+    /// Whether a claim that needs so much room may begin; else it waits.
+    pub(super) fn has_room(&mut self, needed: Room) -> bool {
+        self.queues = (self.room < needed).then_some(needed);
+        self.queues.is_none()
+    }
+
     pub(super) fn call(&mut self) -> CallNo {
         self.calls += 1;
         CallNo(self.calls)
@@ -265,6 +299,7 @@ impl Claimant {
     }
 
     fn go_on(&mut self, now: Time, out: &mut Vec<Wish>) {
+        self.queues = None;
         // Clients come before the other data nodes.
         self.route(now, out);
         if self.hold.is_some() {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::claimant::{Claimant, View};
+use super::claimant::{Claimant, Room, View};
 use super::facts::{Gathered, Wish};
 use super::fields::Rest;
 use super::gates::Gates;
@@ -48,7 +48,10 @@ impl Claimant {
                     (_, Some(left)) if repair(left) && self.may_fail_over(lease, now) => {
                         let (version, lease) = (sight.version.clone(), lease.clone());
                         let lease = GroupLease { failover: None, ..lease };
-                        return self.claim(Kind::Failover, Some(version), lease, now, out);
+                        if self.has_room(self.needed_room(Kind::Failover, now)) {
+                            self.claim(Kind::Failover, Some(version), lease, now, out);
+                        }
+                        return;
                     }
                     (_, Some(left)) => left.kind,
                     (_, None) if self.may_fail_over(lease, now) => Kind::Failover,
@@ -56,8 +59,18 @@ impl Claimant {
                     (_, None) => return,
                 };
                 let (version, lease) = (sight.version.clone(), lease.clone());
-                self.claim(kind, Some(version), lease, now, out);
+                if self.has_room(self.needed_room(kind, now)) {
+                    self.claim(kind, Some(version), lease, now, out);
+                }
             }
+        }
+    }
+
+    fn needed_room(&self, kind: Kind, now: Time) -> Room {
+        match kind {
+            Kind::Failover if self.spoken(now) => Room::None,
+            Kind::Failover => Room::Urgent,
+            Kind::Repair | Kind::Missing => Room::Any,
         }
     }
 
@@ -73,7 +86,8 @@ impl Claimant {
     /// come any more.
     fn make_anew(&mut self, due: Time, now: Time, out: &mut Vec<Wish>) {
         let waits = self.config.rules.hold(Rule::Missing) && now < due;
-        if !waits && self.asking_service.is_none() && self.router.may_ask(now) && !self.nodes.is_empty() {
+        let asks = self.asking_service.is_none() && self.router.may_ask(now) && !self.nodes.is_empty();
+        if !waits && asks && self.has_room(Room::Any) {
             let call = self.call();
             self.asking_service = Some(call);
             out.push(Wish::ReadService(call));

@@ -43,7 +43,7 @@ mod tests_waiting;
 mod tests_world;
 mod work;
 
-pub use claimant::{Claimant, Config};
+pub use claimant::{Claimant, Config, Room};
 pub use error::Error;
 pub use facts::{Command, Fact, Gathered, Listed, Role, Service, Shown, Standing, Wish, Written};
 pub use fields::Rest;

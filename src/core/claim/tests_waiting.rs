@@ -269,3 +269,32 @@ fn where_all_refuse_each_is_told_until_one_obeys() {
     assert_eq!(world.lease().epoch(), 8);
     assert_eq!(world.lease().holder, None);
 }
+
+#[test]
+fn where_writes_pile_up_a_repair_waits_longer_than_a_failover_and_an_operator_not_at_all() {
+    let mut world = World::new();
+    world.nodes.insert(PodUid::from("c"), standing("c1", Some("127.0.0.1:1"), 0));
+    let mut member = world.member("m");
+    member.set_room(Room::Urgent);
+    world.tell(&mut member, Fact::Wrong(true));
+    assert_eq!((member.claimed(), member.queues()), (None, Some(Room::Any)));
+
+    member.set_room(Room::None);
+    world.down.push("a");
+    let (listed, gathered) = (world.listed(), world.gathered());
+    world.tell(&mut member, listed);
+    world.tell(&mut member, gathered);
+    assert_eq!((member.claimed(), member.queues()), (None, Some(Room::Urgent)));
+
+    let mut other = member.clone();
+    world.take_log();
+    other.set_room(Room::Urgent);
+    world.tell_for(&mut other, Fact::Tick, 1);
+    assert_eq!((world.take_log(), other.queues()), (vec!["put claimed 7".to_owned()], None));
+
+    world.tell(&mut member, Fact::Word);
+    assert_eq!(member.queues(), None);
+    // What the other had begun is there first, and is gone on with.
+    assert!(member.claimed().is_none());
+    assert!(world.take_log().is_empty());
+}

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::core::action::{Action, Actions};
+use crate::core::claim::Room;
 use crate::core::cluster::{Call, Event};
 use crate::core::group::GroupId;
 use crate::core::ids::{CallNo, ClientId};
@@ -13,6 +14,11 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(1);
 
 /// Most Events on their way: in a mass failover people get fewer, and claims go first.
 const MOST_EVENTS: usize = 20;
+
+/// Claims' calls on their way with which no claim begins that can wait, and with which none begins at all. Each claim makes one
+/// after the other, about five; at the pace at which writes are made, the last of so many goes out well before its claim is over.
+const CROWD: usize = 32;
+const FULL: usize = 64;
 
 /// What a claim asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +47,8 @@ pub(crate) enum Asker {
 pub(crate) struct Calls {
     last: u64,
     waiting: BTreeMap<CallNo, Asker>,
+    /// Of those, claims'.
+    claims: usize,
 }
 
 impl Calls {
@@ -48,13 +56,34 @@ impl Calls {
     pub(crate) fn call(&mut self, asker: Asker, request: Call, limit: Duration, out: &mut Actions) {
         self.last += 1;
         let call = CallNo(self.last);
+        self.claims += usize::from(matches!(asker, Asker::Claim(..)));
         self.waiting.insert(call, asker);
         out.push(Action::Api { call, request, limit });
     }
 
     /// An answer came: whose it is.
     pub(crate) fn answered(&mut self, call: CallNo) -> Option<Asker> {
-        self.waiting.remove(&call)
+        let asker = self.waiting.remove(&call);
+        self.claims -= usize::from(matches!(asker, Some(Asker::Claim(..))));
+        asker
+    }
+
+    /// Which claims may begin.
+    pub(crate) const fn room(&self) -> Room {
+        match self.claims {
+            ..CROWD => Room::Any,
+            CROWD..FULL => Room::Urgent,
+            FULL.. => Room::None,
+        }
+    }
+
+    /// How many calls of claims that need so much room may be made yet.
+    pub(crate) const fn places(&self, needed: Room) -> usize {
+        let most = match needed {
+            Room::Any => CROWD,
+            Room::None | Room::Urgent => FULL,
+        };
+        most.saturating_sub(self.claims)
     }
 
     /// Writes an Event, unless many are on their way.

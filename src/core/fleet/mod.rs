@@ -19,10 +19,12 @@ mod scope;
 mod seat;
 mod sentinels;
 mod standing;
+#[cfg(test)]
+mod tests;
 mod ward;
 mod wishes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use self::calls::{Asker, Calls, LIMIT};
@@ -32,7 +34,7 @@ use self::objects::{News, Objects};
 pub(crate) use self::seat::Seat;
 use self::ward::{Desk, Ward};
 use super::action::{Action, Actions, Level};
-use super::claim::{Fact, Presence, name};
+use super::claim::{Fact, Presence, Room, name};
 use super::cluster::{Answered, Kind, Seen};
 use super::engine::Engine;
 use super::group::GroupId;
@@ -62,6 +64,8 @@ pub(crate) struct Fleet {
     /// Labelled Services, each with its group.
     by_service: BTreeMap<String, GroupName>,
     calls: Calls,
+    /// Groups whose claims wait for room, in the order in which they get it.
+    queue: BTreeSet<(Room, u64, GroupId)>,
     /// Claims' connections to data nodes, each with its barrier.
     conns: BTreeMap<ConnId, (GroupId, CallNo)>,
     stale: Stale,
@@ -85,6 +89,7 @@ impl Fleet {
             by_lease: BTreeMap::new(),
             by_service: BTreeMap::new(),
             calls: Calls::default(),
+            queue: BTreeSet::new(),
             conns: BTreeMap::new(),
             stale: Stale { all: true, ..Stale::default() },
             problems: Problems::default(),
@@ -106,6 +111,9 @@ impl Fleet {
     /// A group is watched no more.
     fn forget(&mut self, id: GroupId, out: &mut Actions) {
         let Some(ward) = self.wards.remove(&id) else { return };
+        if let Some(room) = ward.queued {
+            self.queue.remove(&(room, ward.turn, id));
+        }
         self.by_lease.remove(&ward.lease);
         for gate in ward.gates.values() {
             self.conns.remove(&gate.conn);
@@ -141,6 +149,11 @@ impl Engine {
                 conns: &mut whole.conns,
             };
             then(ward, &mut desk);
+            let queued = ward.claimant.queues();
+            if let Some(room) = std::mem::replace(&mut ward.queued, queued) {
+                whole.queue.remove(&(room, ward.turn, id));
+            }
+            whole.queue.extend(queued.map(|room| (room, ward.turn, id)));
             let wake = ward.next_deadline(now).map(|at| (at, "claim"));
             self.timers.set(Key::Claim(id), wake);
         }
@@ -245,6 +258,17 @@ impl Engine {
 
     /// The API server answered.
     pub(crate) fn answered_by_api(&mut self, answered: Answered, now: Time, out: &mut Actions) {
+        self.take_answer(answered, now, out);
+        let Some(fleet) = &self.fleet else { return };
+        // Who waits for room gets what there is, and stays in the queue until it has begun.
+        let room = fleet.calls.room();
+        let waiting = fleet.queue.iter().take_while(|(needed, ..)| *needed <= room);
+        let next =
+            waiting.enumerate().take_while(|(ahead, (needed, ..))| *ahead < fleet.calls.places(*needed));
+        self.shared.touched.extend(next.map(|(_, (.., id))| *id));
+    }
+
+    fn take_answer(&mut self, answered: Answered, now: Time, out: &mut Actions) {
         let Some(fleet) = &mut self.fleet else { return };
         match fleet.calls.answered(answered.call) {
             None | Some(Asker::Nobody) => {}

@@ -16,7 +16,7 @@ use super::sentinels::Sentinels;
 use crate::core::action::Level;
 use crate::core::address::Address;
 use crate::core::claim::{
-    Claimant, Config, Fact, Gathered, GroupLease, Listed, Presence, Rules, Shown, name,
+    Claimant, Config, Fact, Gathered, GroupLease, Listed, Presence, Room, Rules, Shown, name,
 };
 use crate::core::cluster::{Kind, Lease};
 use crate::core::group::{Group, Which};
@@ -25,6 +25,7 @@ use crate::core::instance::Instance;
 use crate::core::registry::Owners;
 use crate::core::settings;
 use crate::core::shared::Cx;
+use crate::core::spread;
 use crate::core::time::Time;
 
 /// How long a node that isn't held down is waited for before a choice is made without it.
@@ -33,6 +34,8 @@ const BARRIER_WAIT: Duration = Duration::from_millis(500);
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// A deadline that is over and that nothing came of is not looked at again sooner.
 const LATE: Duration = Duration::from_millis(50);
+/// Who waits for room is told when there is some; this is for nothing but a mistake there.
+const QUEUED: Duration = Duration::from_secs(1);
 /// Most facts that one fact may bring about; each has a cause, so this only guards against a mistake here.
 const MOST_FACTS: usize = 10_000;
 
@@ -64,6 +67,10 @@ pub(crate) struct Desk<'d, 'c> {
 #[derive(Debug)]
 pub(crate) struct Ward {
     pub(crate) claimant: Claimant,
+    /// Its place among claims that wait for the same room: each member has another order, lest all try the same ones first.
+    pub(super) turn: u64,
+    /// What it waits for, as it stands in the queue.
+    pub(super) queued: Option<Room>,
     /// The name of the group's Lease.
     pub(crate) lease: String,
     pub(crate) scope: Scope,
@@ -119,6 +126,8 @@ impl Ward {
         });
         Self {
             claimant,
+            turn: spread::hash(&[member.as_str(), name.as_str()], 0),
+            queued: None,
             lease: name::group_lease(&config.name, name.as_str()),
             scope: Scope::default(),
             pods: BTreeMap::new(),
@@ -150,6 +159,7 @@ impl Ward {
         for _ in 0..MOST_FACTS {
             let Some(fact) = facts.pop_front() else { return };
             let mut wishes = Vec::new();
+            self.claimant.set_room(desk.calls.room());
             self.claimant.handle(fact, desk.cx.now, &mut wishes);
             for wish in wishes {
                 facts.extend(self.carry_out(wish, desk));
@@ -236,7 +246,8 @@ impl Ward {
             .chain(self.edits.next_deadline())
             .chain(self.veto_until)
             .chain(self.sentinels.next_deadline());
-        all.map(|at| if at > now { at } else { now + LATE }).min()
+        let late = if self.claimant.queues().is_some() { QUEUED } else { LATE };
+        all.map(|at| if at > now { at } else { now + late }).min()
     }
 
     /// The group's primary is the committed one, where its Pod is now. The first that is heard of is no switch.

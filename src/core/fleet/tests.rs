@@ -1,0 +1,103 @@
+//! One engine of a fleet and an API server that answers as a test says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::core::action::Level;
+use crate::core::cluster::{Answer, Answered, Call, Kind, Object, Pod, Seen, Service};
+use crate::core::ids::{CallNo, PodUid, Version};
+use crate::core::settings::Fleet;
+use crate::core::{Action, Engine, Input, Node, Settings, Time};
+
+/// Many more than a member begins with at once.
+const GROUPS: usize = 300;
+/// Long after nobody else can have claimed a Lease that isn't there.
+const LATER: Time = Time::from_millis(20_000);
+
+fn group(number: usize) -> String {
+    format!("g{number:03}")
+}
+
+fn pod(number: usize) -> Object {
+    Object::Pod(Pod {
+        name: group(number),
+        uid: PodUid::from(group(number)),
+        ips: vec![format!("10.0.{}.{}", number / 100, number % 100 + 1).parse().unwrap()],
+        labels: [("app".to_owned(), group(number))].into(),
+        node: "one".to_owned(),
+        deleting: false,
+        over: false,
+        containers: Vec::new(),
+    })
+}
+
+fn service(number: usize) -> Service {
+    Service {
+        name: group(number),
+        version: Version::from("1"),
+        labels: [("vedette.dev/group".to_owned(), group(number))].into(),
+        annotations: BTreeMap::new(),
+        selector: [("app".to_owned(), group(number))].into(),
+        port: Some(6379),
+        manager: "kubectl".to_owned(),
+        deleting: false,
+    }
+}
+
+/// A member that sees so many groups without a Lease.
+fn member() -> Engine {
+    let fleet = Fleet {
+        name: "fleet".to_owned(),
+        member: "m".to_owned(),
+        size: 3,
+        observe: false,
+        cold_start_wait: Duration::from_secs(30),
+        pods: BTreeMap::new(),
+        services: BTreeMap::new(),
+    };
+    let node = Node { port: 26379, fleet: Some(fleet), ..Node::default() };
+    let mut engine = Engine::new(Settings::default(), node, 1, Level::Notice, Time::ZERO);
+    let mut out = Vec::new();
+    engine.start(Time::ZERO, &mut out);
+    let all = [
+        (Kind::Lease, Vec::new()),
+        (Kind::Node, Vec::new()),
+        (Kind::Pod, (0..GROUPS).map(pod).collect()),
+        (Kind::Service, (0..GROUPS).map(|number| Object::Service(service(number))).collect()),
+    ];
+    for (kind, objects) in all {
+        engine.handle(Input::Seen(Seen::All(kind, objects)), Time::ZERO, &mut out);
+        engine.handle(Input::Seen(Seen::Watching(kind, true)), Time::ZERO, &mut out);
+    }
+    engine
+}
+
+/// Calls that were just made of claims that want to be begun, each with its group.
+fn begun(out: &mut Vec<Action>) -> Vec<(CallNo, String)> {
+    let read = |action| match action {
+        Action::Api { call, request: Call::ReadService { name }, .. } => Some((call, name)),
+        _ => None,
+    };
+    out.drain(..).filter_map(read).collect()
+}
+
+#[test]
+fn claims_begin_as_there_is_room_for_their_calls_and_all_have_their_turn() {
+    let mut engine = member();
+    let mut out = Vec::new();
+    engine.handle(Input::Timer { heard: LATER }, LATER, &mut out);
+    let mut waiting = begun(&mut out);
+    let most = waiting.len();
+    assert!((1..GROUPS / 4).contains(&most), "{most} at once");
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    for _ in 0..GROUPS {
+        let Some((call, name)) = waiting.pop() else { break };
+        seen.insert(name);
+        // It comes back to this group, but not before it has seen to others.
+        let answer = Answer::Unknown("no answer".to_owned());
+        engine.handle(Input::Answered(Answered { call, answer }), LATER, &mut out);
+        waiting.extend(begun(&mut out));
+        assert!(waiting.len() <= most, "{} at once", waiting.len());
+    }
+    assert_eq!(seen.len(), GROUPS);
+}
