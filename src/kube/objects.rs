@@ -9,8 +9,13 @@ use ::kube::api::{ListParams, PatchParams, PostParams};
 use ::kube::core::{ClusterResourceScope, NamespaceResourceScope};
 use ::kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
+use super::lean::Lean;
 use super::{Access, Call, Error, FIELD_MANAGER, Verb, Watch};
+
+/// Objects in one answer to a list: as text, as parsed, and as they are kept, all are in memory at the same time.
+const PAGE: u32 = 250;
 
 /// What this module can read: a kind that the types know.
 pub trait Kind:
@@ -70,19 +75,6 @@ impl<K: Kind> Objects<K> {
         within(limit, self.call(Verb::Get, name), api.get(name)).await
     }
 
-    /// Reads all that `selector` (labels; empty for all) matches.
-    pub async fn list(&self, selector: &str, limit: Duration) -> Result<Listed<K>, Error> {
-        let api = self.api(self.access.reads());
-        let params = ListParams::default().labels(selector);
-        let list = within(limit, self.call(Verb::List, ""), api.list(&params)).await?;
-        Ok(Listed { items: list.items, version: list.metadata.resource_version.unwrap_or_default() })
-    }
-
-    /// All that `selector` matches, and then every change.
-    pub fn watch(&self, selector: &str) -> Watch<K> {
-        Watch::new(self.clone(), selector)
-    }
-
     pub(super) fn call(&self, verb: Verb, name: &str) -> Call {
         Call { verb, resource: K::plural(&()).into_owned(), name: name.to_owned() }
     }
@@ -97,6 +89,33 @@ impl<K: Kind> Objects<K> {
 
     fn api(&self, client: Client) -> Api<K> {
         K::Scope::api(client, &self.namespace)
+    }
+}
+
+impl<K: Kind + Lean> Objects<K> {
+    /// Reads all that `selector` (labels; empty for all) matches, without what nobody here asks for ([`Lean`]).
+    pub async fn list(&self, selector: &str, limit: Duration) -> Result<Listed<K>, Error> {
+        let api = self.api(self.access.reads());
+        let deadline = Instant::now() + limit;
+        let mut params = ListParams::default().labels(selector).limit(PAGE);
+        let mut items = Vec::new();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let page = within(left, self.call(Verb::List, ""), api.list(&params)).await?;
+            items.extend(page.items.into_iter().map(K::lean));
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params = params.continue_token(&token),
+                None => {
+                    let version = page.metadata.resource_version.unwrap_or_default();
+                    return Ok(Listed { items, version });
+                }
+            }
+        }
+    }
+
+    /// All that `selector` matches, and then every change.
+    pub fn watch(&self, selector: &str) -> Watch<K> {
+        Watch::new(self.clone(), selector)
     }
 }
 

@@ -8,6 +8,7 @@ use ::kube::api::{WatchEvent, WatchParams};
 use futures_core::Stream;
 use tokio::time::{Sleep, sleep, timeout};
 
+use super::lean::Lean;
 use super::objects::{Kind, Objects, within};
 use super::{Call, Error, Failure, Verb};
 
@@ -68,7 +69,7 @@ impl<K> fmt::Debug for Watch<K> {
     }
 }
 
-impl<K: Kind> Watch<K> {
+impl<K: Kind + Lean> Watch<K> {
     pub(super) fn new(objects: Objects<K>, selector: &str) -> Self {
         Self {
             objects,
@@ -149,6 +150,7 @@ impl<K: Kind> Watch<K> {
         if let Some(version) = &object.meta().resource_version {
             self.version.clone_from(version);
         }
+        let object = object.lean();
         Ok(Some(if removed { Seen::Removed(object) } else { Seen::Changed(object) }))
     }
 

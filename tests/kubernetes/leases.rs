@@ -57,6 +57,25 @@ fn a_lease_is_written_and_read_back() {
 }
 
 #[test]
+fn a_list_of_more_than_one_page_is_whole() {
+    const MANY: usize = 251;
+    let plane = Shared::get();
+    let account = plane.account();
+    block_on(async {
+        let leases = leases(&account).await;
+        for number in 0..MANY {
+            leases.create(&lease(&format!("fleet-group-{number}"), "one"), LIMIT).await.unwrap();
+        }
+        let listed = leases.list("", LIMIT).await.unwrap();
+        assert_eq!(listed.items.len(), MANY);
+        let last = leases.create(&lease("fleet-group-last", "one"), LIMIT).await.unwrap();
+        let number = |version: &str| version.parse::<u64>().unwrap();
+        // A watch goes on from there.
+        assert!(number(&listed.version) < number(&last.metadata.resource_version.unwrap()));
+    });
+}
+
+#[test]
 fn of_two_who_claim_at_once_one_wins() {
     let plane = Shared::get();
     let account = plane.account();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
-use vedette::kube::{Failure, Seen, Watch};
+use vedette::kube::{Failure, Lean, Seen, Watch};
 
 use crate::k8s::{ControlPlane, Shared};
 use crate::leases::{LIMIT, block_on, lease, leases};
@@ -40,16 +40,16 @@ fn a_watch_tells_all_and_then_each_change_that_its_labels_match() {
         };
         let first = leases.create(&labelled("a"), LIMIT).await.unwrap();
         let mut watch = leases.watch("kind=group");
-        assert_eq!(next(&mut watch).await, Seen::All(vec![first.clone()]));
+        assert_eq!(next(&mut watch).await, Seen::All(vec![first.clone().lean()]));
         assert_eq!(next(&mut watch).await, Seen::Open);
 
         leases.create(&lease("unlabelled", ""), LIMIT).await.unwrap();
         let second = leases.create(&labelled("b"), LIMIT).await.unwrap();
-        assert_eq!(next(&mut watch).await, Seen::Changed(second));
+        assert_eq!(next(&mut watch).await, Seen::Changed(second.lean()));
         let mut claimed = first;
         claimed.spec.as_mut().unwrap().holder_identity = Some("one".to_owned());
         let claimed = leases.replace(&claimed, LIMIT).await.unwrap();
-        assert_eq!(next(&mut watch).await, Seen::Changed(claimed.clone()));
+        assert_eq!(next(&mut watch).await, Seen::Changed(claimed.clone().lean()));
         leases.delete("a", claimed.metadata.resource_version.as_deref().unwrap(), LIMIT).await.unwrap();
         match next(&mut watch).await {
             Seen::Removed(lease) => assert_eq!(name(&lease), "a"),
@@ -78,7 +78,7 @@ fn a_watch_says_that_it_is_lost_and_goes_on_by_itself() {
         assert_eq!((error.failure, error.code), (Failure::Unsent, None), "{error}");
 
         plane.start_api();
-        let second = leases.create(&lease("b", ""), LIMIT).await.unwrap();
+        let second = leases.create(&lease("b", ""), LIMIT).await.unwrap().lean();
         // The change may be told by the watch that goes on, or in a new list where the API server has forgotten the version.
         let mut opened = false;
         loop {
@@ -130,7 +130,7 @@ fn a_watch_whose_version_is_forgotten_lists_anew() {
             }
         };
         assert_eq!(told.last(), Some(&Failure::Gone), "{told:?}");
-        assert_eq!(all, [second], "what is not among them is gone");
+        assert_eq!(all, [second.lean()], "what is not among them is gone");
     });
 }
 

@@ -17,7 +17,7 @@ use crate::kube;
 const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 
 /// A kind that is watched, and how it is told.
-pub(super) trait Told: kube::Kind {
+pub(super) trait Told: kube::Kind + kube::Lean {
     /// Which one.
     const KIND: Kind;
     /// As the core knows it.
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     fn told<K: Told + DeserializeOwned>(value: Value) -> Object {
-        serde_json::from_value::<K>(value).unwrap().tell()
+        serde_json::from_value::<K>(value).unwrap().lean().tell()
     }
 
     fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
