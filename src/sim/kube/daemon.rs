@@ -132,10 +132,13 @@ impl World {
 
     /// Where a daemon sends clients, and the epoch of that.
     pub(super) fn told(&self, at: usize) -> Option<(String, u64)> {
-        let engine = self.daemons[at].engine.as_ref()?;
-        let view = engine.view(self.now);
-        let group = view.groups.first()?;
-        Some((group.current_host.clone(), group.config_epoch))
+        self.answer(at).map(|(host, epoch)| (host.to_owned(), epoch))
+    }
+
+    /// The same, as the daemon has it: this is asked for after every step.
+    pub(super) fn answer(&self, at: usize) -> Option<(&str, u64)> {
+        let group = self.daemons[at].engine.as_ref()?.groups.values().next()?;
+        Some((&group.current().address.host, group.config_epoch))
     }
 
     pub(super) fn daemon_wakes(&mut self, life: Life) {
