@@ -124,7 +124,7 @@ impl Group {
         }
         // Another answer is to come, so this one is to an earlier question: how old it is can't be known.
         let command = cx.shared.links.get(link).and_then(|link| link.command.as_ref());
-        if command.is_some_and(|conn| conn.pending.contains(&Tag::Info)) {
+        if command.is_some_and(|conn| conn.pending.iter().any(|tag| matches!(tag, Tag::Info(_)))) {
             return;
         }
         if data.link_up {

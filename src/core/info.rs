@@ -122,7 +122,14 @@ fn keys(key: &str, value: &str) -> Option<u64> {
 
 impl Group {
     /// The reply to INFO.
-    pub(crate) fn informed(&mut self, which: &Which, reply: &Reply, cx: &mut Cx<'_>, owners: &mut Owners) {
+    pub(crate) fn informed(
+        &mut self,
+        which: &Which,
+        asked_at: Time,
+        reply: &Reply,
+        cx: &mut Cx<'_>,
+        owners: &mut Owners,
+    ) {
         let Some(data) = self.get_mut(which).and_then(Instance::data_mut) else { return };
         data.info_pending = data.info_pending.saturating_sub(1);
         let Reply::Bulk(bytes) = reply else { return };
@@ -148,7 +155,7 @@ impl Group {
             Time::from_micros(cx.now.as_micros().saturating_sub(ago))
         });
         let said = facts.said();
-        let changed = said.as_ref().is_some_and(|said| self.note_role(which, said, cx));
+        let changed = said.as_ref().is_some_and(|said| self.note_role(which, asked_at, said, cx));
         self.reported(which, cx);
         self.recognise(which, &facts, cx);
         if *which == Which::Primary

@@ -6,6 +6,7 @@ use super::address::Address;
 use super::ballot::Ballot;
 use super::history::{History, ReplId};
 use super::link::{Link, LinkId};
+use super::role::Freshness;
 use super::time::Time;
 
 /// What an instance is to its group by configuration, whatever it reports.
@@ -82,8 +83,8 @@ pub(crate) struct DataNode {
     pub(crate) info_text: Option<Bytes>,
     pub(crate) role: Role,
     pub(crate) role_at: Time,
-    /// When it last told its role.
-    pub(crate) role_told_at: Option<Time>,
+    /// How fresh its word on its role is.
+    pub(crate) freshness: Freshness,
     pub(crate) primary_host: Option<String>,
     pub(crate) primary_port: u16,
     /// When the reported primary last changed.
@@ -121,7 +122,7 @@ impl DataNode {
             info_text: None,
             role,
             role_at: now,
-            role_told_at: None,
+            freshness: Freshness::NONE,
             primary_host: None,
             primary_port: 0,
             primary_changed_at: now,

@@ -26,8 +26,10 @@ pub(crate) enum Tag {
     /// AUTH, CLIENT SETNAME, transactions: the effect is seen elsewhere.
     Ignore,
     Ping,
-    Info,
-    Role,
+    /// INFO, asked at that moment.
+    Info(Time),
+    /// ROLE, likewise.
+    Role(Time),
     /// PUBLISH of a hello for that group.
     Publish(GroupId),
     /// SENTINEL is-master-down-by-addr for that group's primary of that era.

@@ -289,7 +289,7 @@ impl Group {
         let args = words([self.renamed("INFO")]);
         let Some(instance) = self.get(which).filter(|instance| instance.kind != Kind::Peer) else { return };
         let link = instance.link;
-        if cx.send(link, args, Tag::Info)
+        if cx.send(link, args, Tag::Info(cx.now))
             && let Some(data) = self.get_mut(which).and_then(Instance::data_mut)
         {
             data.info_sent_at = Some(cx.now);

@@ -129,22 +129,22 @@ impl Engine {
                     }
                 }
             }
-            Tag::Info => {
+            Tag::Info(asked_at) => {
                 let users = self.users(id);
                 let (mut cx, parts) = self.split(now, out);
                 for (group, which) in users {
                     if let Some(group) = parts.groups.get_mut(&group) {
-                        group.informed(&which, reply, &mut cx, parts.owners);
+                        group.informed(&which, asked_at, reply, &mut cx, parts.owners);
                         cx.shared.touched.insert(group.id);
                     }
                 }
             }
-            Tag::Role => {
+            Tag::Role(asked_at) => {
                 let users = self.users(id);
                 let (mut cx, parts) = self.split(now, out);
                 for (group, which) in users {
                     if let Some(group) = parts.groups.get_mut(&group) {
-                        group.told_role(&which, reply, &mut cx);
+                        group.told_role(&which, asked_at, reply, &mut cx);
                         cx.shared.touched.insert(group.id);
                     }
                 }

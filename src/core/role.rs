@@ -23,8 +23,37 @@ const SLOWEST: Duration = Duration::from_millis(1000);
 /// A ROLE without a reply is asked again after so long.
 const UNANSWERED: Duration = Duration::from_millis(1000);
 
-/// What was told within this time is so: longer than redis-sentinel takes to look at it.
+/// What was asked within this time is so: longer than redis-sentinel takes to look at it.
 const MOMENT: Duration = Duration::from_millis(250);
+
+/// Until when an instance counts as heard. An answer is only as young as its question: one that a cut kept back tells what
+/// was so before.
+#[derive(Debug)]
+pub(crate) struct Freshness {
+    until: Option<Time>,
+    /// Since then no answer has come within a moment.
+    slow_since: Option<Time>,
+}
+
+impl Freshness {
+    /// Nothing was heard yet.
+    pub(crate) const NONE: Self = Self { until: None, slow_since: None };
+
+    fn answered(&mut self, asked_at: Time, now: Time) {
+        if now.since(asked_at) <= MOMENT {
+            *self = Self { until: Some(asked_at + MOMENT), slow_since: None };
+            return;
+        }
+        // One that was asked after a late answer had come, and is late itself, was not kept back: the way is as long as that.
+        let slow_since = *self.slow_since.get_or_insert(now);
+        let far = asked_at >= slow_since && now.since(asked_at) <= UNANSWERED;
+        self.until = far.then_some(now + MOMENT);
+    }
+
+    fn is_fresh(&self, now: Time) -> bool {
+        self.until.is_some_and(|until| now <= until)
+    }
+}
 
 /// A role, and for a replica whom it follows.
 #[derive(Debug)]
@@ -89,7 +118,7 @@ impl Group {
             self.ask_info(which, cx);
             return;
         }
-        if cx.send(link, words([self.renamed("ROLE")]), Tag::Role)
+        if cx.send(link, words([self.renamed("ROLE")]), Tag::Role(cx.now))
             && let Some(data) = self.get_mut(which).and_then(Instance::data_mut)
         {
             data.role_sent_at = Some(cx.now);
@@ -99,13 +128,13 @@ impl Group {
     }
 
     /// The reply to ROLE.
-    pub(crate) fn told_role(&mut self, which: &Which, reply: &Reply, cx: &mut Cx<'_>) {
+    pub(crate) fn told_role(&mut self, which: &Which, asked_at: Time, reply: &Reply, cx: &mut Cx<'_>) {
         let Some(instance) = self.get_mut(which) else { return };
         let link = instance.link;
         let Some(data) = instance.data_mut() else { return };
         data.role_pending = false;
         if let Some(said) = Said::parse(reply) {
-            let changed = self.note_role(which, &said, cx);
+            let changed = self.note_role(which, asked_at, &said, cx);
             self.heed_role(which, said.role, changed, cx);
             return;
         }
@@ -117,10 +146,10 @@ impl Group {
     }
 
     /// Whether it told its role a moment ago; else it is asked. A replica whose turn to be repointed has come may have been
-    /// cut off until now, together with another leader that promoted it.
+    /// cut off until now, together with another leader that promoted it: then answers from before come first.
     pub(crate) fn is_heard(&mut self, which: &Which, cx: &mut Cx<'_>) -> bool {
         let Some(data) = self.get(which).and_then(Instance::data) else { return false };
-        if data.role_told_at.is_some_and(|at| cx.now.since(at) <= MOMENT) {
+        if data.freshness.is_fresh(cx.now) {
             return true;
         }
         let asked_at = data.role_sent_at.max(data.info_sent_at);
@@ -131,9 +160,9 @@ impl Group {
     }
 
     /// Takes down what was said. Whether it is another role than before.
-    pub(crate) fn note_role(&mut self, which: &Which, said: &Said<'_>, cx: &Cx<'_>) -> bool {
+    pub(crate) fn note_role(&mut self, which: &Which, asked_at: Time, said: &Said<'_>, cx: &Cx<'_>) -> bool {
         let Some(data) = self.get_mut(which).and_then(Instance::data_mut) else { return false };
-        data.role_told_at = Some(cx.now);
+        data.freshness.answered(asked_at, cx.now);
         if said.role == Role::Replica {
             if let Some((host, port)) = said.primary
                 && (data.primary_host.as_deref() != Some(host) || data.primary_port != port)
@@ -343,5 +372,32 @@ impl Group {
     /// that this daemon doesn't know of yet.
     fn no_attempt_for(&self, period: Duration, cx: &Cx<'_>) -> bool {
         self.attempt_at.is_none_or(|at| cx.now > at + period)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_as_young_as_its_question_unless_the_way_is_long() {
+        let mut freshness = Freshness::NONE;
+        let at = Time::from_millis;
+        freshness.answered(at(0), at(100));
+        assert!(freshness.is_fresh(at(250)) && !freshness.is_fresh(at(251)));
+        // Kept back, and so is what was asked before the first of them came.
+        for asked in [1_000, 1_250, 1_500] {
+            freshness.answered(at(asked), at(1_900));
+            assert!(!freshness.is_fresh(at(1_900)), "{asked}");
+        }
+        freshness.answered(at(1_900), at(2_200));
+        assert!(freshness.is_fresh(at(2_200)), "300 ms there and back");
+        freshness.answered(at(2_000), at(2_300));
+        assert!(freshness.is_fresh(at(2_300)));
+        freshness.answered(at(2_300), at(4_000));
+        assert!(!freshness.is_fresh(at(4_000)), "another cut");
+        freshness.answered(at(4_000), at(4_010));
+        freshness.answered(at(4_100), at(4_400));
+        assert!(!freshness.is_fresh(at(4_400)), "the way is not long any more");
     }
 }

@@ -267,3 +267,36 @@ fn a_replica_is_heard_before_it_is_repointed() {
     assert!(!world.saw("+slave-reconf-sent"), "{:#?}", world.events);
     assert_eq!(world.fake(REPLICA_B).follows, None);
 }
+
+/// A cut keeps answers back: they tell what was so when they were asked for.
+#[test]
+fn an_answer_from_before_a_cut_is_not_heard() {
+    let mut world = World::new(settings());
+    world.fake(REPLICA_B).priority = 0;
+    world.run(3_000);
+    world.peers_say(&opinion(true, &id('a'), 1));
+    world.disk = None;
+    world.kill(PRIMARY);
+    world.run(2_000);
+    let vote = world.unsaved.pop().unwrap();
+    world.handle(Input::Persisted { upto: vote, ok: true });
+    world.until("-role-change slave 127.0.0.1:6380");
+    let commit = world.unsaved.pop().unwrap();
+    world.fake(REPLICA_B).up = false;
+    world.run(300);
+    world.handle(Input::Persisted { upto: commit, ok: true });
+    world.run(200);
+    let promoted_at = world.now;
+    world.run(200);
+    // Another leader has promoted it. What it said before arrives by now.
+    world.answers_late(REPLICA_B, promoted_at);
+    assert!(!world.saw("+slave-reconf-sent"), "{:#?}", world.events);
+    world.fake(REPLICA_B).follows = None;
+    let now = world.now;
+    world.answers_late(REPLICA_B, now);
+    world.revive(REPLICA_B);
+    world.run(1_000);
+    assert!(world.saw("+switch-master"), "{:#?}", world.events);
+    assert!(!world.saw("+slave-reconf-sent"), "{:#?}", world.events);
+    assert_eq!(world.fake(REPLICA_B).follows, None);
+}

@@ -320,6 +320,27 @@ impl World {
         (!dies).then_some(reply)
     }
 
+    /// A node that was silent is heard after all, on the same connection: what it was asked up to then.
+    fn answers_late(&mut self, port: u16, upto: Time) {
+        use super::link::Tag;
+        let conn = self.command(port);
+        let (link, _) = self.engine.shared.links.find(conn).unwrap();
+        let command = self.engine.shared.links.get_mut(link).unwrap().command.as_ref().unwrap();
+        for tag in command.pending.clone() {
+            let fake = self.fake(port);
+            let reply = match tag {
+                Tag::Info(asked_at) | Tag::Role(asked_at) if asked_at > upto => break,
+                Tag::Ping => Reply::Simple(fake.pong.into()),
+                Tag::Info(_) => Reply::bulk(fake.info()),
+                Tag::Role(_) => fake.role(),
+                #[allow(clippy::wildcard_enum_match_arm)]
+                // replies that say nothing
+                _ => Reply::OK,
+            };
+            self.handle(Input::Frame { conn, reply });
+        }
+    }
+
     /// Lets time pass, stopping at each deadline of the engine.
     fn run(&mut self, millis: u64) {
         let end = self.now + Duration::from_millis(millis);
