@@ -19,6 +19,9 @@ pub(crate) struct Seen<'a> {
     pub(crate) daemon: DaemonId,
     /// What a restart of that daemon would find at this moment.
     pub(crate) saved: &'a Settings,
+    /// Groups that it was told to forget while the write was under way: the file shows them once more. The daemon knows
+    /// nothing of that, and may have been told to watch them again meanwhile.
+    pub(crate) overtaken: &'a [String],
     /// Its disk refused the last write: a fact can't be saved, and is told all the same.
     pub(crate) refused: bool,
     pub(crate) ledger: &'a Ledger,
@@ -26,6 +29,16 @@ pub(crate) struct Seen<'a> {
 }
 
 impl Seen<'_> {
+    /// The groups of the file as far as the daemon knows of them.
+    pub(crate) fn known_groups(&self) -> impl Iterator<Item = &GroupSettings> {
+        self.saved.groups.iter().filter(|group| !self.is_overtaken(group.name.as_str()))
+    }
+
+    /// Whether what the file shows of a group is forgotten.
+    pub(crate) fn is_overtaken(&self, group: &str) -> bool {
+        self.overtaken.iter().any(|name| name == group)
+    }
+
     /// Whether what is known of a daemon and a group is void after [`Fact::Forgot`].
     pub(crate) fn forgets(&self, forgotten: &Option<String>, daemon: DaemonId, group: &str) -> bool {
         daemon == self.daemon && forgotten.as_deref().is_none_or(|name| name == group)

@@ -75,12 +75,19 @@ impl Invariant for EarlyDemotion {
 impl EarlyDemotion {
     fn commit_saved(&mut self, seen: &Seen<'_>) {
         for group in &seen.saved.groups {
-            self.commit(seen.daemon, group.name.as_str(), group.config_epoch, &address(group));
+            self.renew(group.name.as_str(), group.config_epoch, &address(group));
+        }
+        for group in seen.known_groups() {
+            self.hear(seen.daemon, group.name.as_str(), group.config_epoch);
         }
     }
 
     fn commit(&mut self, daemon: DaemonId, group: &str, epoch: u64, address: &str) {
         self.hear(daemon, group, epoch);
+        self.renew(group, epoch, address);
+    }
+
+    fn renew(&mut self, group: &str, epoch: u64, address: &str) {
         let newest = self.newest.entry(group.to_owned()).or_insert_with(|| (epoch, address.to_owned()));
         if epoch > newest.0 {
             *newest = (epoch, address.to_owned());

@@ -50,7 +50,7 @@ impl Invariant for EpochsRise {
             }
             Fact::Saved | Fact::Started { .. } => {
                 self.rise(d, "the current epoch in its file", "", seen.saved.current_epoch)?;
-                for group in &seen.saved.groups {
+                for group in seen.known_groups() {
                     let name = group.name.as_str();
                     self.rise(d, "the configuration epoch in its file", name, group.config_epoch)?;
                     self.rise(d, "the leader epoch in its file", name, group.leader_epoch)?;

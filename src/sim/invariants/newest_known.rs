@@ -75,7 +75,7 @@ impl Invariant for NewestKnown {
 
 impl NewestKnown {
     fn learn_saved(&mut self, seen: &Seen<'_>) {
-        for group in &seen.saved.groups {
+        for group in seen.known_groups() {
             self.learn(seen.daemon, group.name.as_str(), group.config_epoch, &address(group));
         }
     }

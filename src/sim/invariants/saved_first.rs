@@ -37,7 +37,7 @@ impl Invariant for SavedFirst {
             self.ever.insert((d, group.name.as_str().to_owned(), address(group)));
         }
         if news {
-            self.by_hand.retain(|(who, _)| *who != d);
+            self.by_hand.retain(|(who, group)| *who != d || seen.is_overtaken(group));
         }
         if let Fact::Forgot { group: Some(group), .. } = seen.fact {
             self.by_hand.insert((d, group.clone()));

@@ -180,10 +180,6 @@ impl World {
                         if ok {
                             self.see(daemon, &Fact::Saved);
                         }
-                        // That write had begun before the removal, and showed the group once more.
-                        for group in self.daemons[daemon].unwritten.clone() {
-                            self.see(daemon, &Fact::Forgot { group: Some(group), epoch: 0 });
-                        }
                         inputs.push_back(Input::Persisted { upto, ok });
                     }
                 }

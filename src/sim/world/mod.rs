@@ -315,9 +315,10 @@ impl World {
         }
         self.ledger.note(daemon, fact);
         let at = self.clock(daemon);
-        let disk = &self.daemons[daemon].disk;
-        let (saved, refused) = (disk.saved(), disk.refused());
-        let seen = Seen { at, daemon, saved, refused, ledger: &self.ledger, fact };
+        let machine = &self.daemons[daemon];
+        let (saved, refused) = (machine.disk.saved(), machine.disk.refused());
+        let overtaken = &machine.unwritten;
+        let seen = Seen { at, daemon, saved, overtaken, refused, ledger: &self.ledger, fact };
         for invariant in &mut self.invariants {
             if let Err(what) = invariant.see(&seen) {
                 let rule = invariant.name();
