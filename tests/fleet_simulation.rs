@@ -13,7 +13,7 @@ use std::thread;
 use vedette::sim::run_fleet;
 
 /// Seeds that every `make test` plays.
-const RUNS: u64 = 2_000;
+const RUNS: u64 = 10_000;
 /// Lines of the trace that a failure shows.
 const TAIL: usize = 400;
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Event, World};
 use crate::core::Engine;
+use crate::core::settings::GroupSettings;
 use crate::sim::facts::{address, canonical, group, host_name};
 
 /// How often the client writes and asks.
@@ -86,34 +87,52 @@ impl World {
         }
     }
 
-    /// Nodes that no daemon knows any more but as a primary of its own, since the others were told to forget: the operator makes
-    /// them replicas of the primary that most daemons agree on. A daemon that lost its file may have only such a node to begin
-    /// with, and nothing in Sentinel's protocol leads from there to anybody else.
+    /// What people have to mend, where they brought it about: they were the ones who told daemons to forget. The primary that most
+    /// daemons agree on stays.
     pub(super) fn rescue(&mut self) {
         if self.figures.forgotten == 0 {
             return;
         }
         for at in 0..self.plan.groups.len() {
-            let name = &self.plan.groups[at].name;
-            let views: Vec<_> = self.daemons.iter().filter_map(|machine| machine.engine.as_ref()).collect();
-            let held: Vec<_> =
-                views.iter().filter_map(|engine| group(&engine.snapshot(), name).cloned()).collect();
-            let told = |primary: &String| held.iter().filter(|group| address(group) == *primary).count();
-            let majority = |primary: &String| told(primary) > self.plan.daemons / 2;
-            let Some(primary) = held.iter().map(address).find(majority) else { continue };
-            for node in self.plan.groups[at].nodes.clone() {
-                let own = self.node_address(node);
-                let known = |host: &str, port: u16| format!("{}:{port}", canonical(host)) == own;
-                let unknown = own != primary
-                    && !held
-                        .iter()
-                        .any(|group| group.known_replicas.iter().any(|at| known(&at.host, at.port)));
-                if unknown && let Some((ip, port)) = primary.rsplit_once(':') {
-                    self.trace.line(|| format!("--- the operator makes n{node} follow {primary}"));
-                    self.figures.rescued += 1;
-                    self.excuse_losses(node);
-                    self.order_any(node, &["SLAVEOF", ip, port]);
-                }
+            let name = self.plan.groups[at].name.clone();
+            let daemons = self.daemons.iter().enumerate();
+            let views = daemons.filter_map(|(daemon, machine)| Some((daemon, machine.engine.as_ref()?)));
+            let held: Vec<(usize, GroupSettings)> = views
+                .filter_map(|(daemon, engine)| Some((daemon, group(&engine.snapshot(), &name)?.clone())))
+                .collect();
+            let told = |primary: &String| held.iter().filter(|(_, group)| address(group) == *primary).count();
+            let most = |primary: &String| told(primary) > self.plan.daemons / 2;
+            let Some(primary) = held.iter().map(|(_, group)| address(group)).find(most) else { continue };
+            self.set_up_again(&held, &primary);
+            self.take_back(at, &held, &primary);
+        }
+    }
+
+    /// A daemon that was set up anew while nobody else was there may have been led to a node that called itself primary. Equal
+    /// epochs never change anything, so nobody corrects it.
+    fn set_up_again(&mut self, held: &[(usize, GroupSettings)], primary: &str) {
+        for (daemon, group) in held {
+            if self.forgetful.contains(daemon) && address(group) != primary {
+                self.trace.line(|| format!("--- the operator sets d{daemon} up again"));
+                self.figures.rescued += 1;
+                self.command(*daemon, &["SENTINEL", "REMOVE", group.name.as_str()]);
+            }
+        }
+    }
+
+    /// Nodes that no daemon knows any more, but as a primary of its own: they become replicas. A daemon that lost its file may
+    /// have only such a node to begin with, and nothing in Sentinel's protocol leads from there to anybody else.
+    fn take_back(&mut self, at: usize, held: &[(usize, GroupSettings)], primary: &str) {
+        for node in self.plan.groups[at].nodes.clone() {
+            let own = self.node_address(node);
+            let known = |host: &str, port: u16| format!("{}:{port}", canonical(host)) == own;
+            let mut replicas = held.iter().flat_map(|(_, group)| &group.known_replicas);
+            let unknown = own != primary && !replicas.any(|at| known(&at.host, at.port));
+            if unknown && let Some((ip, port)) = primary.rsplit_once(':') {
+                self.trace.line(|| format!("--- the operator makes n{node} follow {primary}"));
+                self.figures.rescued += 1;
+                self.excuse_losses(node);
+                self.order_any(node, &["SLAVEOF", ip, port]);
             }
         }
     }
