@@ -134,10 +134,10 @@ impl Engine {
         self.shared.touched.insert(id);
     }
 
-    /// Every group has a claim. Whether there are new ones.
+    /// Every group has a claim, but for those that come while the process ends. Whether there are new ones.
     fn make_wards(&mut self, fleet: &mut Fleet, now: Time, out: &mut Actions) -> bool {
-        let missing: Vec<GroupId> =
-            self.groups.keys().filter(|id| !fleet.wards.contains_key(id)).copied().collect();
+        let lacks = |id: &&GroupId| fleet.ends_at.is_none() && !fleet.wards.contains_key(id);
+        let missing: Vec<GroupId> = self.groups.keys().filter(lacks).copied().collect();
         if fleet.wards.len() + missing.len() > self.groups.len() {
             let gone: Vec<GroupId> =
                 fleet.wards.keys().filter(|id| !self.groups.contains_key(id)).copied().collect();

@@ -45,7 +45,7 @@ fn service(number: usize) -> Service {
 }
 
 /// A member that sees so many groups without a Lease.
-fn member() -> Engine {
+fn member(groups: usize) -> Engine {
     let fleet = Fleet {
         name: "fleet".to_owned(),
         member: "m".to_owned(),
@@ -62,8 +62,8 @@ fn member() -> Engine {
     let all = [
         (Kind::Lease, Vec::new()),
         (Kind::Node, Vec::new()),
-        (Kind::Pod, (0..GROUPS).map(pod).collect()),
-        (Kind::Service, (0..GROUPS).map(|number| Object::Service(service(number))).collect()),
+        (Kind::Pod, (0..groups).map(pod).collect()),
+        (Kind::Service, (0..groups).map(|number| Object::Service(service(number))).collect()),
     ];
     for (kind, objects) in all {
         engine.handle(Input::Seen(Seen::All(kind, objects)), Time::ZERO, &mut out);
@@ -83,7 +83,7 @@ fn begun(out: &mut Vec<Action>) -> Vec<(CallNo, String)> {
 
 #[test]
 fn claims_begin_as_there_is_room_for_their_calls_and_all_have_their_turn() {
-    let mut engine = member();
+    let mut engine = member(GROUPS);
     let mut out = Vec::new();
     engine.handle(Input::Timer { heard: LATER }, LATER, &mut out);
     let mut waiting = begun(&mut out);
@@ -100,4 +100,19 @@ fn claims_begin_as_there_is_room_for_their_calls_and_all_have_their_turn() {
         assert!(waiting.len() <= most, "{} at once", waiting.len());
     }
     assert_eq!(seen.len(), GROUPS);
+}
+
+#[test]
+fn a_group_that_comes_while_the_process_ends_is_not_claimed() {
+    for ends in [false, true] {
+        let (mut engine, mut out) = (member(0), Vec::new());
+        if ends {
+            engine.handle(Input::Terminate, Time::ZERO, &mut out);
+        }
+        for object in [pod(0), Object::Service(service(0))] {
+            engine.handle(Input::Seen(Seen::Changed(object)), Time::ZERO, &mut out);
+        }
+        engine.handle(Input::Timer { heard: LATER }, LATER, &mut out);
+        assert_eq!(begun(&mut out).is_empty(), ends);
+    }
 }
