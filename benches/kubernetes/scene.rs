@@ -10,6 +10,7 @@ use crate::common::{Events, Kind, Writer};
 use crate::endpoints::{ByService, Endpoints};
 use crate::k8s::container::PORT;
 use crate::k8s::member;
+use crate::support::hosts::Family;
 use crate::support::sentinel::SentinelSpec;
 use crate::support::{Sentinel, Value, poll};
 use crate::world::{GROUP, Layout, REDIS, SERVICE, World};
@@ -58,8 +59,14 @@ impl Scene {
             );
             objects = objects.replace(CONTAINER, &format!("{CONTAINER}{hook}"));
         }
-        let layout =
-            Layout { spare: script.spare, others: 0, objects, lines: &[], audited: kind == Kind::Vedette };
+        let layout = Layout {
+            family: Family::V4,
+            spare: script.spare,
+            others: 0,
+            objects,
+            lines: &[],
+            audited: kind == Kind::Vedette,
+        };
         let mut world = World::unwatched(&layout);
         let mut sentinels = Vec::new();
         if kind == Kind::Vedette {

@@ -5,6 +5,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::DeleteParams;
 use rustix::process::Signal;
 
+use crate::support::hosts::Family;
 use crate::support::poll;
 use crate::world::{GROUP, World, by_force};
 
@@ -144,26 +145,51 @@ fn a_node_is_lost_with_the_primary_on_it() {
     world.settled_without(&first);
 }
 
+/// Waits until the Service for the replicas leads to the two that there are.
+#[track_caller]
+fn leads_to_the_replicas(world: &World, primary: &str) {
+    poll("it leads to the replicas", || {
+        let others = world.pods().into_iter().filter(|(pod, ..)| pod != primary);
+        let mut wanted: Vec<_> = others.map(|(.., address)| address).collect();
+        wanted.sort();
+        let found = world.replica_endpoints();
+        if found == wanted && wanted.len() == 2 { Ok(()) } else { Err((found, wanted)) }
+    });
+}
+
 #[test]
 fn a_service_for_the_replicas_leads_to_all_but_the_primary() {
-    let world = World::with_replica_service(1);
-    let agreed = |primary: &str| {
-        poll("it leads to the replicas", || {
-            let others = world.pods().into_iter().filter(|(pod, ..)| pod != primary);
-            let mut wanted: Vec<_> = others.map(|(.., address)| address).collect();
-            wanted.sort();
-            let found = world.replica_endpoints();
-            if found == wanted && wanted.len() == 2 { Ok(()) } else { Err((found, wanted)) }
-        });
-    };
+    let world = World::with_replica_service(Family::V4, 1);
     let first = world.settled();
-    agreed(&first);
+    leads_to_the_replicas(&world, &first);
     world.delete::<Pod>(&first, by_force());
     let second = world.settled_without(&first);
-    agreed(&second);
+    leads_to_the_replicas(&world, &second);
     // What somebody takes away comes back.
     world.delete::<EndpointSlice>("redis-replicas-vedette-ipv4", DeleteParams::default());
-    agreed(&second);
+    leads_to_the_replicas(&world, &second);
+}
+
+#[test]
+fn a_cluster_of_ipv6_alone_is_served_like_any_other() {
+    let world = World::with_replica_service(Family::V6, 1);
+    let first = world.settled();
+    assert!(world.kubelet.address(&first).unwrap().contains(':'));
+    leads_to_the_replicas(&world, &first);
+    let (by_service, by_sentinel) = (world.service_writer(), world.sentinel_writer());
+    by_service.goes_on();
+    by_sentinel.goes_on();
+    let switches = world.switches();
+    world.kubelet.signal(&first, Signal::KILL);
+    let second = world.settled_without(&first);
+    world.switched(&switches, 1);
+    // Its successor comes at another address.
+    world.delete::<Pod>(&second, DeleteParams::default());
+    let third = world.settled_without(&second);
+    world.switched(&switches, 2);
+    leads_to_the_replicas(&world, &third);
+    by_service.goes_on();
+    by_sentinel.goes_on();
 }
 
 #[test]

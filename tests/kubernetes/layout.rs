@@ -1,5 +1,7 @@
 //! The objects of a world, and what else it is made of.
 
+use crate::support::hosts::Family;
+
 /// A Redis of three behind a Service that vedette is to watch.
 pub(crate) const REDIS: &str = "
 apiVersion: v1
@@ -54,6 +56,8 @@ pub(crate) const CLAIMS: &str = "
 
 /// What a world is made of.
 pub(crate) struct Layout<'a> {
+    /// What the addresses of all its hosts are.
+    pub(crate) family: Family,
     /// So many more Pods can come in the place of others.
     pub(crate) spare: usize,
     /// So many hosts are for others, from [`World::OTHERS`] on.

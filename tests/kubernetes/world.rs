@@ -19,6 +19,7 @@ use crate::k8s::member::FLEET;
 use crate::k8s::{Admin, ControlPlane, Kubelet, Member, manifests};
 use crate::layout::{CLAIMS, REPLICA_SERVICE};
 pub(crate) use crate::layout::{GUARD, Layout, REDIS, REPLICAS};
+use crate::support::hosts::Family;
 use crate::support::{Client, Host, Network, Value, eventually, poll};
 use crate::writer::Writer;
 
@@ -89,9 +90,11 @@ impl World {
     }
 
     /// The same with another Service, which leads to the replicas.
-    pub(crate) fn with_replica_service(spare: usize) -> Self {
+    pub(crate) fn with_replica_service(family: Family, spare: usize) -> Self {
         let line = format!("vedette service {GROUP} {SERVICE} {REPLICAS}");
-        Self::prepare(spare, |text| format!("{text}---{REPLICA_SERVICE}"), &[&line])
+        let objects = format!("{REDIS}---{REPLICA_SERVICE}");
+        let layout = Layout { family, spare, others: 0, objects, lines: &[&line], audited: false };
+        Self::unwatched(&layout).launched()
     }
 
     fn prepare(spare: usize, change: impl FnOnce(String) -> String, lines: &[&str]) -> Self {
@@ -113,12 +116,12 @@ impl World {
         lines: &[&str],
     ) -> Self {
         let objects = change(REDIS.to_owned());
-        Self::unwatched(&Layout { spare, others, objects, lines, audited: false })
+        Self::unwatched(&Layout { family: Family::V4, spare, others, objects, lines, audited: false })
     }
 
     /// No member runs yet, and so nobody gives a data node its role.
     pub(crate) fn unwatched(layout: &Layout<'_>) -> Self {
-        let network = Arc::new(Network::new(PODS + layout.others + 3 + layout.spare));
+        let network = Arc::new(Network::of(layout.family, PODS + layout.others + 3 + layout.spare));
         let place = Some(network.host(API));
         let plane = if layout.audited { ControlPlane::audited(place) } else { ControlPlane::start(place) };
         let plane = Arc::new(plane.with_controllers());

@@ -27,6 +27,27 @@ const PLACE: &str = "/run/netns";
 /// All names begin so; the id of the process that made them follows.
 const PREFIX: &str = "vedette-test";
 
+/// What the addresses of a network are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    fn address(self, number: usize) -> String {
+        match self {
+            Self::V4 => format!("10.77.0.{number}"),
+            Self::V6 => format!("fd77::{number:x}"),
+        }
+    }
+}
+
+/// `HOST:PORT`, with brackets around an IPv6 address.
+pub(crate) fn with_port(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
 /// One host: a namespace with one interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Host {
@@ -35,7 +56,7 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Its IPv4 address.
+    /// Its address.
     pub(crate) fn address(&self) -> &str {
         &self.address
     }
@@ -94,25 +115,29 @@ pub(crate) fn with_hosts(hosts: &Path, program: &Path) -> Command {
 #[derive(Debug)]
 pub(crate) struct Network {
     switch: String,
+    family: Family,
     hosts: Vec<Host>,
     /// Packets that get lost: from the first to the second.
     cuts: Mutex<BTreeSet<(usize, usize)>>,
 }
 
 impl Network {
-    /// Makes `count` hosts that all reach each other.
+    /// Makes `count` hosts that all reach each other by IPv4.
     pub(crate) fn new(count: usize) -> Self {
+        Self::of(Family::V4, count)
+    }
+
+    /// The same with addresses of that family.
+    pub(crate) fn of(family: Family, count: usize) -> Self {
         static LEFTOVERS: Once = Once::new();
         static SERIAL: AtomicUsize = AtomicUsize::new(0);
         require();
         LEFTOVERS.call_once(remove_leftovers);
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let name = |part: &str| format!("{PREFIX}-{}-{serial}-{part}", std::process::id());
-        let hosts = (1..=count).map(|number| Host {
-            namespace: name(&format!("h{number}")),
-            address: format!("10.77.0.{number}"),
-        });
-        let network = Self { switch: name("switch"), hosts: hosts.collect(), cuts: Mutex::default() };
+        let hosts = (1..=count)
+            .map(|number| Host { namespace: name(&format!("h{number}")), address: family.address(number) });
+        let network = Self { switch: name("switch"), family, hosts: hosts.collect(), cuts: Mutex::default() };
         network.build();
         network
     }
@@ -129,7 +154,14 @@ impl Network {
             ip(&[&pair[..], &["netns", namespace]].concat());
             ip(&["-n", switch, "link", "set", &port, "master", "bridge", "up"]);
             ip(&["-n", namespace, "link", "set", "lo", "up"]);
-            ip(&["-n", namespace, "addr", "add", &format!("{}/24", host.address), "dev", "eth0"]);
+            let address = match self.family {
+                Family::V4 => format!("{}/24", host.address),
+                Family::V6 => format!("{}/64", host.address),
+            };
+            let add = ["-n", namespace, "addr", "add", &address, "dev", "eth0"];
+            // Nobody else has it: it is of use at once.
+            let nodad: &[&str] = if self.family == Family::V6 { &["nodad"] } else { &[] };
+            ip(&[&add[..], nodad].concat());
             ip(&["-n", namespace, "link", "set", "eth0", "up"]);
             self.filter(index, &BTreeSet::new());
         }
@@ -190,9 +222,13 @@ impl Network {
 
     /// Drops at the receiver's interface: the sender can't tell, as with a network that is broken.
     fn filter(&self, index: usize, from: &BTreeSet<usize>) {
+        let source = match self.family {
+            Family::V4 => "ip saddr",
+            Family::V6 => "ip6 saddr",
+        };
         let rules: String = from
             .iter()
-            .map(|&from| format!("iifname \"eth0\" ip saddr {} drop\n", self.hosts[from].address))
+            .map(|&from| format!("iifname \"eth0\" {source} {} drop\n", self.hosts[from].address))
             .collect();
         // Read as one transaction, so that there is no moment between.
         let text = format!(

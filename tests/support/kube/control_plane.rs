@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use super::admin::kubeconfig;
 use super::keys::Keys;
 use super::{Admin, Cluster};
+use crate::support::hosts::with_port;
 use crate::support::{Host, Port, Process, poll};
 
 /// What is logged: what service accounts write, with what they sent.
@@ -76,7 +77,7 @@ impl ControlPlane {
         if audited {
             fs::write(keys.path("audit.yaml"), AUDIT).unwrap();
         }
-        let address = format!("https://{host}:{secure}");
+        let address = format!("https://{}", with_port(host, secure));
         let authority = keys.path("ca.crt");
         let admin = Admin::new(place, &address, &authority, &token);
         let plane = Self {
@@ -177,6 +178,7 @@ impl ApiCommand {
         let mut command = Command::new(&self.program[0]);
         command.args(&self.program[1..]);
         let file = |name: &str| keys.path(name).display().to_string();
+        let range = if self.host.contains(':') { "fd96::/112" } else { "10.96.0.0/16" };
         let flags = [
             ("etcd-servers", format!("http://127.0.0.1:{}", self.store)),
             ("bind-address", self.host.clone()),
@@ -184,7 +186,7 @@ impl ApiCommand {
             ("secure-port", self.secure.to_string()),
             // Nobody here looks for the API server by its Service.
             ("endpoint-reconciler-type", "none".to_owned()),
-            ("service-cluster-ip-range", "10.96.0.0/16".to_owned()),
+            ("service-cluster-ip-range", range.to_owned()),
             ("authorization-mode", "RBAC".to_owned()),
             ("token-auth-file", file("tokens.csv")),
             ("client-ca-file", file("ca.crt")),

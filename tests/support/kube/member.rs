@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use super::Account;
 use super::admin::kubeconfig;
+use crate::support::hosts::with_port;
 use crate::support::{Client, Host, Process, Value, poll};
 
 /// Its port, the same on each host.
@@ -51,7 +52,7 @@ impl Member {
             format!("bind {}", host.address()),
             format!("dir {}", dir.path().display()),
             "logfile log.txt".to_owned(),
-            format!("vedette admin {}:{ADMIN}", host.address()),
+            format!("vedette admin {}", with_port(host.address(), ADMIN)),
             format!("sentinel announce-ip {}", host.address()),
             "vedette coordination kubernetes".to_owned(),
             format!("vedette fleet {FLEET}"),
