@@ -149,6 +149,8 @@ impl DataNode {
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) hello_at: Time,
+    /// Its own epoch, and that of its configuration of this group, by its last hello.
+    pub(crate) told_epochs: (u64, u64),
     /// It says that the primary is down.
     pub(crate) says_down: bool,
     /// When it last answered, and when it was last asked.
@@ -164,6 +166,7 @@ impl Peer {
     pub(crate) const fn new(now: Time) -> Self {
         Self {
             hello_at: now,
+            told_epochs: (0, 0),
             says_down: false,
             answered_at: None,
             asked_at: None,

@@ -103,11 +103,24 @@ impl Group {
     }
 
     /// Since this attempt began, this daemon voted for somebody else's, of a later epoch: one of the replicas may be a primary
-    /// by that, and not have been heard since. Four hello periods after the vote that would be known.
+    /// by that, and not have been heard since. Four hello periods after the vote that would be known; sooner, when who was voted
+    /// for has heard of this attempt's promotion and follows it.
     pub(crate) fn is_outvoted(&self, cx: &mut Cx<'_>) -> bool {
-        let later = self.failover.as_ref().is_some_and(|failover| self.ballot.epoch > failover.epoch);
+        let Some(failover) = &self.failover else { return false };
+        if self.ballot.epoch <= failover.epoch || self.has_given_way(failover.epoch) {
+            return false;
+        }
         let wait = cx.shared.params.publish_period() * 4;
-        later && self.attempt_at.is_some_and(|at| !cx.due(at + wait, "another's attempt"))
+        self.attempt_at.is_some_and(|at| !cx.due(at + wait, "another's attempt"))
+    }
+
+    /// Who was voted for holds a configuration of that epoch by now. It began its attempt, in which it came to the epoch of the
+    /// vote, with an older one: votes are asked for against the primary that is being replaced. So it has given the attempt up.
+    fn has_given_way(&self, epoch: u64) -> bool {
+        let leader = self.ballot.leader.as_ref().and_then(|leader| self.peers.get(leader));
+        leader
+            .and_then(Instance::peer)
+            .is_some_and(|peer| peer.told_epochs.0 >= self.ballot.epoch && peer.told_epochs.1 >= epoch)
     }
 
     /// Now, shifted by Sentinel's bit of chance.

@@ -24,8 +24,8 @@ fn one_vote_an_epoch_first_come_first_served() {
     );
 }
 
-#[test]
-fn who_voted_for_a_later_attempt_leaves_the_replicas_to_it_for_a_while() {
+/// It has promoted a replica in epoch 1, and voted for b in epoch 2 meanwhile.
+fn promoted_and_voted() -> World {
     let mut settings = settings();
     settings.groups[0].failover_timeout = Duration::from_secs(60);
     let mut world = World::new(settings);
@@ -37,11 +37,34 @@ fn who_voted_for_a_later_attempt_leaves_the_replicas_to_it_for_a_while() {
     assert_eq!(ask(&mut world, 2, &id('b')), Some(opinion(true, &id('b'), 2)));
     world.fake(REPLICA_A).follows = None;
     world.until("+promoted-slave");
-    let told = |world: &World| world.sent.contains(&format!("{REPLICA_B}: SLAVEOF 127.0.0.1 {REPLICA_A}"));
+    world
+}
+
+fn tells_the_other_replica(world: &World) -> bool {
+    world.sent.contains(&format!("{REPLICA_B}: SLAVEOF 127.0.0.1 {REPLICA_A}"))
+}
+
+#[test]
+fn who_voted_for_a_later_attempt_leaves_the_replicas_to_it_for_a_while() {
+    let mut world = promoted_and_voted();
     world.run(7_500);
-    assert!(!told(&world), "{:#?}", world.sent);
+    assert!(!tells_the_other_replica(&world), "{:#?}", world.sent);
     world.run(2_000);
-    assert!(told(&world), "{:#?}", world.events);
+    assert!(tells_the_other_replica(&world), "{:#?}", world.events);
+}
+
+#[test]
+fn but_not_for_longer_than_that_attempt_lasts() {
+    // What b says of itself: its epoch, and whom it takes for the primary since which.
+    for (epoch, primary, config, over) in
+        [(2, PRIMARY, 0, false), (1, REPLICA_A, 1, false), (2, REPLICA_A, 1, true)]
+    {
+        let mut world = promoted_and_voted();
+        let who = format!("127.0.0.1,{PEER_B},{},{epoch}", id('b'));
+        world.hear_at(REPLICA_B, &format!("{who},mymaster,127.0.0.1,{primary},{config}"));
+        world.run(1_000);
+        assert_eq!(tells_the_other_replica(&world), over, "{epoch} {config}: {:#?}", world.events);
+    }
 }
 
 #[test]
