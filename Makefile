@@ -87,7 +87,7 @@ clients: build ## client libraries of five languages through failovers
 conformance: build ## Redis's own Tcl suite, plain and TLS; REPEAT=5 for five in a row
 	REPEAT=$(REPEAT) tests/conformance/run
 
-soak: build ## the same in numbers, about four hours: docs/soak.md; PARTS="model simulation real fleets conformance"
+soak: build ## the same in numbers, about eight hours: docs/soak.md; PARTS="model simulation real fleets conformance"
 	TEST_THREADS=$(TEST_THREADS) tests/soak $(PARTS)
 
 bench: ## the figure: no late PING, no waiting query, under SETs with a slow disk and many subscribers

@@ -149,11 +149,11 @@ fn a_node_is_lost_with_the_primary_on_it() {
 #[track_caller]
 fn leads_to_the_replicas(world: &World, primary: &str) {
     poll("it leads to the replicas", || {
-        let others = world.pods().into_iter().filter(|(pod, ..)| pod != primary);
-        let mut wanted: Vec<_> = others.map(|(.., address)| address).collect();
+        let others: Vec<_> = world.pods().into_iter().filter(|(pod, ..)| pod != primary).collect();
+        let mut wanted: Vec<_> = others.iter().flat_map(|(pod, ..)| world.kubelet.addresses(pod)).collect();
         wanted.sort();
         let found = world.replica_endpoints();
-        if found == wanted && wanted.len() == 2 { Ok(()) } else { Err((found, wanted)) }
+        if found == wanted && others.len() == 2 { Ok(()) } else { Err((found, wanted)) }
     });
 }
 
@@ -172,9 +172,19 @@ fn a_service_for_the_replicas_leads_to_all_but_the_primary() {
 
 #[test]
 fn a_cluster_of_ipv6_alone_is_served_like_any_other() {
-    let world = World::with_replica_service(Family::V6, 1);
+    is_served(Family::V6);
+}
+
+#[test]
+fn services_lead_to_pods_of_two_families_by_both() {
+    is_served(Family::Dual);
+}
+
+/// A container is killed, and a Pod deleted.
+fn is_served(family: Family) {
+    let world = World::with_replica_service(family, 1);
     let first = world.settled();
-    assert!(world.kubelet.address(&first).unwrap().contains(':'));
+    assert!(world.kubelet.addresses(&first).last().unwrap().contains(':'));
     leads_to_the_replicas(&world, &first);
     let (by_service, by_sentinel) = (world.service_writer(), world.sentinel_writer());
     by_service.goes_on();

@@ -92,7 +92,13 @@ impl World {
     /// The same with another Service, which leads to the replicas.
     pub(crate) fn with_replica_service(family: Family, spare: usize) -> Self {
         let line = format!("vedette service {GROUP} {SERVICE} {REPLICAS}");
-        let objects = format!("{REDIS}---{REPLICA_SERVICE}");
+        let mut objects = format!("{REDIS}---{REPLICA_SERVICE}");
+        if family == Family::Dual {
+            objects = objects.replace(
+                "  ports: [{port: 6379}]",
+                "  ports: [{port: 6379}]\n  ipFamilyPolicy: RequireDualStack",
+            );
+        }
         let layout = Layout { family, spare, others: 0, objects, lines: &[&line], audited: false };
         Self::unwatched(&layout).launched()
     }
@@ -165,8 +171,9 @@ impl World {
         let primary = selector.get(POD).ok_or("the Service leads to no one Pod")?.clone();
         let address = self.kubelet.address(&primary).ok_or_else(|| format!("{primary} is no Pod"))?;
         let endpoints = self.endpoints();
-        if endpoints != [address.clone()] {
-            return Err(format!("the Service leads to {endpoints:?}, not to {address}"));
+        let addresses = self.kubelet.addresses(&primary);
+        if endpoints != addresses {
+            return Err(format!("the Service leads to {endpoints:?}, not to {addresses:?}"));
         }
         for member in self.running() {
             let told = member.primary(GROUP);

@@ -32,13 +32,17 @@ const PREFIX: &str = "vedette-test";
 pub(crate) enum Family {
     V4,
     V6,
+    /// Each host has one of either, that of IPv4 first.
+    Dual,
 }
 
 impl Family {
-    fn address(self, number: usize) -> String {
+    fn addresses(self, number: usize) -> Vec<String> {
+        let (v4, v6) = (format!("10.77.0.{number}"), format!("fd77::{number:x}"));
         match self {
-            Self::V4 => format!("10.77.0.{number}"),
-            Self::V6 => format!("fd77::{number:x}"),
+            Self::V4 => vec![v4],
+            Self::V6 => vec![v6],
+            Self::Dual => vec![v4, v6],
         }
     }
 }
@@ -52,18 +56,24 @@ pub(crate) fn with_port(host: &str, port: u16) -> String {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Host {
     namespace: String,
-    address: String,
+    /// At least one.
+    addresses: Vec<String>,
 }
 
 impl Host {
-    /// Its address.
+    /// Its address, the first if it has two.
     pub(crate) fn address(&self) -> &str {
-        &self.address
+        &self.addresses[0]
+    }
+
+    /// All of them.
+    pub(crate) fn addresses(&self) -> &[String] {
+        &self.addresses
     }
 
     /// The same host under another address of its own, from a range that it was given.
     pub(crate) fn under(&self, address: &str) -> Self {
-        Self { namespace: self.namespace.clone(), address: address.to_owned() }
+        Self { namespace: self.namespace.clone(), addresses: vec![address.to_owned()] }
     }
 
     /// Gives it all addresses of a range, such as `10.100.0.0/16`.
@@ -74,7 +84,7 @@ impl Host {
     /// What a process at `place`, or else on loopback under the name or address `host`, listens on.
     pub(crate) fn bind(place: Option<&Self>, host: &str) -> String {
         match place {
-            Some(host) => host.address.clone(),
+            Some(host) => host.address().to_owned(),
             None if host.contains(':') => "::1".to_owned(),
             None => "127.0.0.1".to_owned(),
         }
@@ -99,7 +109,7 @@ impl Host {
 
     /// A connection from this host to what listens on it.
     pub(crate) fn connect(&self, port: u16) -> io::Result<Client> {
-        self.run(|| Client::connect(&self.address, port))
+        self.run(|| Client::connect(self.address(), port))
     }
 }
 
@@ -115,7 +125,6 @@ pub(crate) fn with_hosts(hosts: &Path, program: &Path) -> Command {
 #[derive(Debug)]
 pub(crate) struct Network {
     switch: String,
-    family: Family,
     hosts: Vec<Host>,
     /// Packets that get lost: from the first to the second.
     cuts: Mutex<BTreeSet<(usize, usize)>>,
@@ -135,9 +144,11 @@ impl Network {
         LEFTOVERS.call_once(remove_leftovers);
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let name = |part: &str| format!("{PREFIX}-{}-{serial}-{part}", std::process::id());
-        let hosts = (1..=count)
-            .map(|number| Host { namespace: name(&format!("h{number}")), address: family.address(number) });
-        let network = Self { switch: name("switch"), family, hosts: hosts.collect(), cuts: Mutex::default() };
+        let hosts = (1..=count).map(|number| Host {
+            namespace: name(&format!("h{number}")),
+            addresses: family.addresses(number),
+        });
+        let network = Self { switch: name("switch"), hosts: hosts.collect(), cuts: Mutex::default() };
         network.build();
         network
     }
@@ -154,14 +165,13 @@ impl Network {
             ip(&[&pair[..], &["netns", namespace]].concat());
             ip(&["-n", switch, "link", "set", &port, "master", "bridge", "up"]);
             ip(&["-n", namespace, "link", "set", "lo", "up"]);
-            let address = match self.family {
-                Family::V4 => format!("{}/24", host.address),
-                Family::V6 => format!("{}/64", host.address),
-            };
-            let add = ["-n", namespace, "addr", "add", &address, "dev", "eth0"];
-            // Nobody else has it: it is of use at once.
-            let nodad: &[&str] = if self.family == Family::V6 { &["nodad"] } else { &[] };
-            ip(&[&add[..], nodad].concat());
+            for address in &host.addresses {
+                // Nobody else has it: it is of use at once.
+                let (bits, more): (_, &[&str]) =
+                    if address.contains(':') { (64, &["nodad"]) } else { (24, &[]) };
+                let address = format!("{address}/{bits}");
+                ip(&[&["-n", namespace, "addr", "add", &address, "dev", "eth0"], more].concat());
+            }
             ip(&["-n", namespace, "link", "set", "eth0", "up"]);
             self.filter(index, &BTreeSet::new());
         }
@@ -179,7 +189,7 @@ impl Network {
 
     /// The number of the host with this address.
     pub(crate) fn index_of(&self, address: &str) -> usize {
-        self.hosts.iter().position(|host| host.address == address).expect("a host with that address")
+        self.hosts.iter().position(|host| host.address() == address).expect("a host with that address")
     }
 
     /// From now on nothing gets from any of `from` to any of `to`.
@@ -222,14 +232,11 @@ impl Network {
 
     /// Drops at the receiver's interface: the sender can't tell, as with a network that is broken.
     fn filter(&self, index: usize, from: &BTreeSet<usize>) {
-        let source = match self.family {
-            Family::V4 => "ip saddr",
-            Family::V6 => "ip6 saddr",
+        let rule = |address: &String| {
+            let family = if address.contains(':') { "ip6" } else { "ip" };
+            format!("iifname \"eth0\" {family} saddr {address} drop\n")
         };
-        let rules: String = from
-            .iter()
-            .map(|&from| format!("iifname \"eth0\" {source} {} drop\n", self.hosts[from].address))
-            .collect();
+        let rules: String = from.iter().flat_map(|&from| &self.hosts[from].addresses).map(rule).collect();
         // Read as one transaction, so that there is no moment between.
         let text = format!(
             "table inet cut\ndelete table inet cut\ntable inet cut {{ chain input {{ \

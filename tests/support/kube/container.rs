@@ -45,15 +45,9 @@ impl Container {
         fs::create_dir_all(dir).unwrap();
         let mut command = program(command);
         command
-            .args([
-                "--bind",
-                host.address(),
-                "127.0.0.1",
-                "--port",
-                &PORT.to_string(),
-                "--protected-mode",
-                "no",
-            ])
+            .arg("--bind")
+            .args(host.addresses())
+            .args(["127.0.0.1", "--port", &PORT.to_string(), "--protected-mode", "no"])
             .args(["--dir", dir.to_str().unwrap(), "--logfile", "log.txt", "--repl-diskless-sync-delay", "0"])
             .args(arguments);
         let process = Process::spawn_at(Some(host), pod, command, dir);

@@ -59,6 +59,10 @@ impl ControlPlane {
         let ports = [Port::reserve(), Port::reserve(), Port::reserve()];
         let [store, peers, secure] = ports.each_ref().map(Port::number);
         let host = place.map_or("127.0.0.1", Host::address);
+        let addresses = place.map_or(&[][..], Host::addresses);
+        let range = |address: &String| if address.contains(':') { "fd96::/112" } else { "10.96.0.0/16" };
+        let ranges: Vec<&str> = addresses.iter().map(range).collect();
+        let ranges = if ranges.is_empty() { "10.96.0.0/16".to_owned() } else { ranges.join(",") };
         let keys = Keys::new(dir.path(), host);
         let token = format!("test-administrator-{}", std::process::id());
         fs::write(keys.path("tokens.csv"), format!("{token},administrator,administrator,system:masters\n"))
@@ -86,7 +90,14 @@ impl ControlPlane {
             api: Mutex::new(None),
             _etcd: etcd,
             keys,
-            command: ApiCommand { program: programs.api, host: host.to_owned(), store, secure, audited },
+            command: ApiCommand {
+                program: programs.api,
+                host: host.to_owned(),
+                ranges,
+                store,
+                secure,
+                audited,
+            },
             place: place.cloned(),
             dir,
             _ports: ports,
@@ -168,6 +179,8 @@ impl Deref for ControlPlane {
 struct ApiCommand {
     program: Vec<PathBuf>,
     host: String,
+    /// Of Services' addresses: of each family that its own host knows, one.
+    ranges: String,
     store: u16,
     secure: u16,
     audited: bool,
@@ -178,7 +191,6 @@ impl ApiCommand {
         let mut command = Command::new(&self.program[0]);
         command.args(&self.program[1..]);
         let file = |name: &str| keys.path(name).display().to_string();
-        let range = if self.host.contains(':') { "fd96::/112" } else { "10.96.0.0/16" };
         let flags = [
             ("etcd-servers", format!("http://127.0.0.1:{}", self.store)),
             ("bind-address", self.host.clone()),
@@ -186,7 +198,7 @@ impl ApiCommand {
             ("secure-port", self.secure.to_string()),
             // Nobody here looks for the API server by its Service.
             ("endpoint-reconciler-type", "none".to_owned()),
-            ("service-cluster-ip-range", range.to_owned()),
+            ("service-cluster-ip-range", self.ranges.clone()),
             ("authorization-mode", "RBAC".to_owned()),
             ("token-auth-file", file("tokens.csv")),
             ("client-ca-file", file("ca.crt")),

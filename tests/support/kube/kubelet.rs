@@ -105,6 +105,11 @@ impl Kubelet {
         self.shared.state().pods.get(pod).map(|pod| pod.host.address().to_owned())
     }
 
+    /// All addresses of that Pod.
+    pub(crate) fn addresses(&self, pod: &str) -> Vec<String> {
+        self.shared.state().pods.get(pod).map_or_else(Vec::new, |pod| pod.host.addresses().to_vec())
+    }
+
     /// Sends a signal to the container of that Pod; one that ends so is restarted.
     pub(crate) fn signal(&self, pod: &str, signal: Signal) {
         self.shared.state().pods.get(pod).expect("that Pod").signal(signal);

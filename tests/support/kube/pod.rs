@@ -160,13 +160,13 @@ impl Pod {
                 "lastProbeTime": null,
             })
         };
-        let address = self.host.address();
+        let addresses: Vec<Value> = self.host.addresses().iter().map(|ip| json!({"ip": ip})).collect();
         json!({
             "phase": "Running",
             "hostIP": node_address,
             "hostIPs": [{"ip": node_address}],
-            "podIP": address,
-            "podIPs": [{"ip": address}],
+            "podIP": self.host.address(),
+            "podIPs": addresses,
             "startTime": stamp(self.began),
             "conditions": [
                 condition("PodReadyToStartContainers", true, self.began),
