@@ -244,9 +244,8 @@ fn a_switch_away_from_a_name_without_an_address_has_all_its_words() {
     assert!(world.saw("+switch-master mymaster db 6379 127.0.0.1 6380"), "{:?}", world.events);
 }
 
-/// Another leader's promotion is not undone on what the replica said before it.
-#[test]
-fn a_replica_is_heard_before_it_is_repointed() {
+/// It has promoted a replica, and waits for the save after which it repoints the other one.
+fn about_to_commit() -> (World, crate::core::ids::SaveNo) {
     let mut world = World::new(settings());
     world.fake(REPLICA_B).priority = 0;
     world.run(3_000);
@@ -258,6 +257,13 @@ fn a_replica_is_heard_before_it_is_repointed() {
     world.handle(Input::Persisted { upto: vote, ok: true });
     world.until("-role-change slave 127.0.0.1:6380");
     let commit = world.unsaved.pop().unwrap();
+    (world, commit)
+}
+
+/// Another leader's promotion is not undone on what the replica said before it.
+#[test]
+fn a_replica_is_heard_before_it_is_repointed() {
+    let (mut world, commit) = about_to_commit();
     world.fake(REPLICA_B).follows = None;
     world.run(300);
     assert!(!world.saw("-role-change slave 127.0.0.1:6381"), "{:#?}", world.events);
@@ -271,17 +277,7 @@ fn a_replica_is_heard_before_it_is_repointed() {
 /// A cut keeps answers back: they tell what was so when they were asked for.
 #[test]
 fn an_answer_from_before_a_cut_is_not_heard() {
-    let mut world = World::new(settings());
-    world.fake(REPLICA_B).priority = 0;
-    world.run(3_000);
-    world.peers_say(&opinion(true, &id('a'), 1));
-    world.disk = None;
-    world.kill(PRIMARY);
-    world.run(2_000);
-    let vote = world.unsaved.pop().unwrap();
-    world.handle(Input::Persisted { upto: vote, ok: true });
-    world.until("-role-change slave 127.0.0.1:6380");
-    let commit = world.unsaved.pop().unwrap();
+    let (mut world, commit) = about_to_commit();
     world.fake(REPLICA_B).up = false;
     world.run(300);
     world.handle(Input::Persisted { upto: commit, ok: true });
