@@ -192,7 +192,7 @@ impl Engine {
         let Some(group) = parts.groups.get_mut(&id) else { return };
         if let Some(peer) = group.peers.get_mut(hello.run_id).and_then(Instance::peer_mut) {
             peer.hello_at = now;
-            peer.told_epochs = (hello.epoch, hello.config_epoch);
+            (peer.epoch, peer.config_epoch) = (hello.epoch, hello.config_epoch);
             group.consider(&hello, primary, &mut cx);
         }
         cx.shared.touched.insert(id);

@@ -149,8 +149,10 @@ impl DataNode {
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) hello_at: Time,
-    /// Its own epoch, and that of its configuration of this group, by its last hello.
-    pub(crate) told_epochs: (u64, u64),
+    /// Its own epoch, by its last hello.
+    pub(crate) epoch: u64,
+    /// That of its configuration of this group, by the same.
+    pub(crate) config_epoch: u64,
     /// It says that the primary is down.
     pub(crate) says_down: bool,
     /// When it last answered, and when it was last asked.
@@ -166,7 +168,8 @@ impl Peer {
     pub(crate) const fn new(now: Time) -> Self {
         Self {
             hello_at: now,
-            told_epochs: (0, 0),
+            epoch: 0,
+            config_epoch: 0,
             says_down: false,
             answered_at: None,
             asked_at: None,

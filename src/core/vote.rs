@@ -117,10 +117,8 @@ impl Group {
     /// Who was voted for holds a configuration of that epoch by now. It began its attempt, in which it came to the epoch of the
     /// vote, with an older one: votes are asked for against the primary that is being replaced. So it has given the attempt up.
     fn has_given_way(&self, epoch: u64) -> bool {
-        let leader = self.ballot.leader.as_ref().and_then(|leader| self.peers.get(leader));
-        leader
-            .and_then(Instance::peer)
-            .is_some_and(|peer| peer.told_epochs.0 >= self.ballot.epoch && peer.told_epochs.1 >= epoch)
+        let leader = self.ballot.leader.as_ref().and_then(|leader| self.peers.get(leader)?.peer());
+        leader.is_some_and(|leader| leader.epoch >= self.ballot.epoch && leader.config_epoch >= epoch)
     }
 
     /// Now, shifted by Sentinel's bit of chance.

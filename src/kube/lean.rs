@@ -4,7 +4,8 @@ use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Container, Node, NodeSpec, Pod, PodSpec, PodStatus, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
-/// A kind of which some fields are never asked for. What is left is only for reading: written back, the rest would be lost.
+/// A kind of which some fields are never asked for. What is left is for reading: written back, the rest would be lost. Only a
+/// Lease may be written: the record of managers is the API server's own.
 pub trait Lean {
     /// The same without them.
     #[must_use]

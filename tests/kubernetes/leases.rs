@@ -58,6 +58,7 @@ fn a_lease_is_written_and_read_back() {
 
 #[test]
 fn a_list_of_more_than_one_page_is_whole() {
+    // One more than a page holds.
     const MANY: usize = 251;
     let plane = Shared::get();
     let account = plane.account();

@@ -100,7 +100,7 @@ pub struct Claimant {
     pub(super) asking_service: Option<CallNo>,
     pub(super) room: Room,
     /// What room a claim waits for that would have begun.
-    queues: Option<Room>,
+    pub(super) queues: Option<Room>,
     pub(super) calls: u64,
     pub(super) attempts: u64,
 }
@@ -281,12 +281,6 @@ impl Claimant {
                 [view, start, self.router.next_deadline()].into_iter().flatten().min()
             }
         }
-    }
-
-    /// Whether a claim that needs so much room may begin; else it waits.
-    pub(super) fn has_room(&mut self, needed: Room) -> bool {
-        self.queues = (self.room < needed).then_some(needed);
-        self.queues.is_none()
     }
 
     pub(super) fn call(&mut self) -> CallNo {

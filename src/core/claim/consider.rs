@@ -38,40 +38,38 @@ impl Claimant {
                 if let Some(due) = self.outdated_until() {
                     return self.make_anew(due, now, out);
                 }
-                let repair = |left: &Failover| left.kind == Kind::Repair;
                 let kind = match (&lease.holder, &lease.failover) {
                     (Some(_), _) if !sight.expired(lease.seconds, now) => return,
                     (None, Some(_)) if !self.spoken(now) && self.rests_until().is_some_and(|at| now < at) => {
                         return;
                     }
-                    // A repair leaves nothing behind that would have to be gone on with.
-                    (_, Some(left)) if repair(left) && self.may_fail_over(lease, now) => {
-                        let (version, lease) = (sight.version.clone(), lease.clone());
-                        let lease = GroupLease { failover: None, ..lease };
-                        if self.has_room(self.needed_room(Kind::Failover, now)) {
-                            self.claim(Kind::Failover, Some(version), lease, now, out);
-                        }
-                        return;
-                    }
-                    (_, Some(left)) => left.kind,
-                    (_, None) if self.may_fail_over(lease, now) => Kind::Failover,
+                    (_, Some(left)) if left.kind != Kind::Repair => left.kind,
+                    _ if self.may_fail_over(lease, now) => Kind::Failover,
+                    (_, Some(_)) => Kind::Repair,
                     (_, None) if self.wrong && lease.primary.is_some() => Kind::Repair,
                     (_, None) => return,
                 };
-                let (version, lease) = (sight.version.clone(), lease.clone());
-                if self.has_room(self.needed_room(kind, now)) {
+                let (version, mut lease) = (sight.version.clone(), lease.clone());
+                if kind == Kind::Failover {
+                    // A repair leaves nothing behind that would have to be gone on with.
+                    lease.failover.take_if(|left| left.kind == Kind::Repair);
+                }
+                if self.has_room(kind, now) {
                     self.claim(kind, Some(version), lease, now, out);
                 }
             }
         }
     }
 
-    fn needed_room(&self, kind: Kind, now: Time) -> Room {
-        match kind {
+    /// Whether a claim of that kind may begin; else it waits.
+    fn has_room(&mut self, kind: Kind, now: Time) -> bool {
+        let needed = match kind {
             Kind::Failover if self.spoken(now) => Room::None,
             Kind::Failover => Room::Urgent,
             Kind::Repair | Kind::Missing => Room::Any,
-        }
+        };
+        self.queues = (self.room < needed).then_some(needed);
+        self.queues.is_none()
     }
 
     /// When a Lease that knows of no commit as late as one that was seen is made anew. It was set back: by a backup of the API
@@ -87,7 +85,7 @@ impl Claimant {
     fn make_anew(&mut self, due: Time, now: Time, out: &mut Vec<Wish>) {
         let waits = self.config.rules.hold(Rule::Missing) && now < due;
         let asks = self.asking_service.is_none() && self.router.may_ask(now) && !self.nodes.is_empty();
-        if !waits && asks && self.has_room(Room::Any) {
+        if !waits && asks && self.has_room(Kind::Missing, now) {
             let call = self.call();
             self.asking_service = Some(call);
             out.push(Wish::ReadService(call));

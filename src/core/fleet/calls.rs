@@ -68,15 +68,6 @@ impl Calls {
         asker
     }
 
-    /// Which claims may begin.
-    pub(crate) const fn room(&self) -> Room {
-        match self.claims {
-            ..CROWD => Room::Any,
-            CROWD..FULL => Room::Urgent,
-            FULL.. => Room::None,
-        }
-    }
-
     /// How many calls of claims that need so much room may be made yet.
     pub(crate) const fn places(&self, needed: Room) -> usize {
         let most = match needed {
@@ -84,6 +75,12 @@ impl Calls {
             Room::None | Room::Urgent => FULL,
         };
         most.saturating_sub(self.claims)
+    }
+
+    /// Which claims may begin.
+    pub(crate) fn room(&self) -> Room {
+        let has_places = |room: &Room| self.places(*room) > 0;
+        [Room::Any, Room::Urgent].into_iter().find(has_places).unwrap_or(Room::None)
     }
 
     /// Writes an Event, unless many are on their way.

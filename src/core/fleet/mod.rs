@@ -111,7 +111,7 @@ impl Fleet {
     /// A group is watched no more.
     fn forget(&mut self, id: GroupId, out: &mut Actions) {
         let Some(ward) = self.wards.remove(&id) else { return };
-        if let Some(room) = ward.queued {
+        if let Some(room) = ward.claimant.queues() {
             self.queue.remove(&(room, ward.turn, id));
         }
         self.by_lease.remove(&ward.lease);
@@ -148,12 +148,13 @@ impl Engine {
                 calls: &mut whole.calls,
                 conns: &mut whole.conns,
             };
+            let before = ward.claimant.queues();
             then(ward, &mut desk);
-            let queued = ward.claimant.queues();
-            if let Some(room) = std::mem::replace(&mut ward.queued, queued) {
-                whole.queue.remove(&(room, ward.turn, id));
+            let place = |room| (room, ward.turn, id);
+            if let Some(room) = before {
+                whole.queue.remove(&place(room));
             }
-            whole.queue.extend(queued.map(|room| (room, ward.turn, id)));
+            whole.queue.extend(ward.claimant.queues().map(place));
             let wake = ward.next_deadline(now).map(|at| (at, "claim"));
             self.timers.set(Key::Claim(id), wake);
         }
@@ -261,10 +262,8 @@ impl Engine {
         self.take_answer(answered, now, out);
         let Some(fleet) = &self.fleet else { return };
         // Who waits for room gets what there is, and stays in the queue until it has begun.
-        let room = fleet.calls.room();
-        let waiting = fleet.queue.iter().take_while(|(needed, ..)| *needed <= room);
-        let next =
-            waiting.enumerate().take_while(|(ahead, (needed, ..))| *ahead < fleet.calls.places(*needed));
+        let waiting = fleet.queue.iter().enumerate();
+        let next = waiting.take_while(|(ahead, (needed, ..))| *ahead < fleet.calls.places(*needed));
         self.shared.touched.extend(next.map(|(_, (.., id))| *id));
     }
 

@@ -31,8 +31,8 @@ fn pod(number: usize) -> Object {
     })
 }
 
-fn service(number: usize) -> Service {
-    Service {
+fn service(number: usize) -> Object {
+    Object::Service(Service {
         name: group(number),
         version: Version::from("1"),
         labels: [("vedette.dev/group".to_owned(), group(number))].into(),
@@ -41,7 +41,7 @@ fn service(number: usize) -> Service {
         port: Some(6379),
         manager: "kubectl".to_owned(),
         deleting: false,
-    }
+    })
 }
 
 /// A member that sees so many groups without a Lease.
@@ -63,7 +63,7 @@ fn member(groups: usize) -> Engine {
         (Kind::Lease, Vec::new()),
         (Kind::Node, Vec::new()),
         (Kind::Pod, (0..groups).map(pod).collect()),
-        (Kind::Service, (0..groups).map(|number| Object::Service(service(number))).collect()),
+        (Kind::Service, (0..groups).map(service).collect()),
     ];
     for (kind, objects) in all {
         engine.handle(Input::Seen(Seen::All(kind, objects)), Time::ZERO, &mut out);
@@ -109,7 +109,7 @@ fn a_group_that_comes_while_the_process_ends_is_not_claimed() {
         if ends {
             engine.handle(Input::Terminate, Time::ZERO, &mut out);
         }
-        for object in [pod(0), Object::Service(service(0))] {
+        for object in [pod(0), service(0)] {
             engine.handle(Input::Seen(Seen::Changed(object)), Time::ZERO, &mut out);
         }
         engine.handle(Input::Timer { heard: LATER }, LATER, &mut out);

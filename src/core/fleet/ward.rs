@@ -16,7 +16,7 @@ use super::sentinels::Sentinels;
 use crate::core::action::Level;
 use crate::core::address::Address;
 use crate::core::claim::{
-    Claimant, Config, Fact, Gathered, GroupLease, Listed, Presence, Room, Rules, Shown, name,
+    Claimant, Config, Fact, Gathered, GroupLease, Listed, Presence, Rules, Shown, name,
 };
 use crate::core::cluster::{Kind, Lease};
 use crate::core::group::{Group, Which};
@@ -69,8 +69,6 @@ pub(crate) struct Ward {
     pub(crate) claimant: Claimant,
     /// Its place among claims that wait for the same room: each member has another order, lest all try the same ones first.
     pub(super) turn: u64,
-    /// What it waits for, as it stands in the queue.
-    pub(super) queued: Option<Room>,
     /// The name of the group's Lease.
     pub(crate) lease: String,
     pub(crate) scope: Scope,
@@ -127,7 +125,6 @@ impl Ward {
         Self {
             claimant,
             turn: spread::hash(&[member.as_str(), name.as_str()], 0),
-            queued: None,
             lease: name::group_lease(&config.name, name.as_str()),
             scope: Scope::default(),
             pods: BTreeMap::new(),

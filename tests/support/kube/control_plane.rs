@@ -58,11 +58,10 @@ impl ControlPlane {
         let dir = TempDir::with_prefix("vedette-cluster").unwrap();
         let ports = [Port::reserve(), Port::reserve(), Port::reserve()];
         let [store, peers, secure] = ports.each_ref().map(Port::number);
-        let host = place.map_or("127.0.0.1", Host::address);
-        let addresses = place.map_or(&[][..], Host::addresses);
+        let addresses = place.map_or_else(|| vec!["127.0.0.1".to_owned()], |host| host.addresses().to_vec());
+        let host = addresses[0].as_str();
         let range = |address: &String| if address.contains(':') { "fd96::/112" } else { "10.96.0.0/16" };
-        let ranges: Vec<&str> = addresses.iter().map(range).collect();
-        let ranges = if ranges.is_empty() { "10.96.0.0/16".to_owned() } else { ranges.join(",") };
+        let ranges = addresses.iter().map(range).collect::<Vec<_>>().join(",");
         let keys = Keys::new(dir.path(), host);
         let token = format!("test-administrator-{}", std::process::id());
         fs::write(keys.path("tokens.csv"), format!("{token},administrator,administrator,system:masters\n"))
