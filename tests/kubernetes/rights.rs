@@ -5,16 +5,26 @@ use std::fs;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Pod, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::Api;
+use kube::api::ListParams;
+use kube::config::Kubeconfig;
 use serde_json::json;
 use vedette::kube::{Access, Failure, Kind, Lean, Leases, Objects, SetupError, Source};
 
-use crate::k8s::{Account, ControlPlane, Shared};
+use crate::k8s::{Account, Admin, ControlPlane, Shared};
 use crate::leases::{LIMIT, block_on, in_cluster, lease, leases};
 
 #[test]
 fn what_the_role_does_not_name_is_refused_by_name() {
     let plane = Shared::get();
     let account = plane.account();
+    let (user, namespace) =
+        (Kubeconfig::read_from(account.kubeconfig()).unwrap(), account.namespace().to_owned());
+    let listed = Admin::of(None, user).run(|client| async move {
+        Api::<Secret>::namespaced(client, &namespace).list(&ListParams::default()).await
+    });
+    let refused = listed.unwrap_err().to_string();
+    assert!(refused.contains("secrets is forbidden"), "{refused}");
     block_on(async {
         let access = in_cluster(&account).await;
         let secrets: Objects<Secret> = Objects::new(access.clone(), account.namespace());
