@@ -99,9 +99,13 @@ impl Group {
     }
 
     /// Whether all that can be asked have voted at that epoch, and no candidate can have enough votes, those included
-    /// that can't be asked.
+    /// that can't be asked. A quorum of more than there are is no matter of the epoch: another one would end the same way, and
+    /// at once.
     fn split(&self, epoch: u64, cx: &Cx<'_>) -> bool {
         let needed = ballot::needed(self.peers.len(), self.options.quorum);
+        if needed > self.peers.len() + 1 {
+            return false;
+        }
         let (mut votes, mut unknown) = (BTreeMap::from([(cx.shared.my_id.as_str(), 1)]), 0);
         for peer in self.peers.values() {
             let ballot = peer.peer().map(|peer| &peer.ballot).filter(|ballot| ballot.epoch == epoch);

@@ -104,3 +104,27 @@ fn an_election_that_somebody_else_can_win_is_left_to_him() {
     assert!(world.saw("-failover-abort-not-elected"));
     assert_eq!(stood(&world, PRIMARY), [1]);
 }
+
+#[test]
+fn a_quorum_that_nobody_can_reach_is_not_stood_for_again_and_again() {
+    let mut world = World::new(settings());
+    world.run(3000);
+    world.peers_say(&opinion(true, "*", 0));
+    world.kill(PRIMARY);
+    world.until("+try-failover");
+    // From here on a save takes some time: else what stands again at once would do so for ever.
+    world.disk = None;
+    let words = ["sentinel", "set", "mymaster", "quorum", "4"].map(|word| Bytes::from_static(word.as_bytes()));
+    world.handle(Input::Command { client: ClientId(9), args: words.to_vec() });
+    world.kill(PEER_A);
+    world.kill(PEER_B);
+    for _ in 0..50 {
+        world.run(100);
+        if let Some(save) = world.unsaved.pop() {
+            world.unsaved.clear();
+            world.handle(Input::Persisted { upto: save, ok: true });
+        }
+    }
+    assert_eq!(count(&world, "+sdown sentinel"), 2, "{:?}", world.events);
+    assert_eq!(count(&world, "+new-epoch"), 1, "{:?}", world.events);
+}
