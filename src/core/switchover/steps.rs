@@ -333,14 +333,7 @@ impl Group {
             }
             return false;
         }
-        let follows =
-            self.which(Who::Candidate).and_then(|which| self.get(&which)).is_some_and(|candidate| {
-                primary
-                    .follows
-                    .as_ref()
-                    .is_some_and(|(host, port)| cx.shared.names.equals(&candidate.address, host, *port))
-            });
-        if !follows || self.is_overtaken() {
+        if !self.follows_candidate(&primary, cx) || self.is_overtaken() {
             // Somebody else moves it.
             self.undo(cx);
             return false;
@@ -366,6 +359,14 @@ impl Group {
         self.tell(Who::Primary, &["CONFIG", "REWRITE"], Ask::Order(0), cx);
         self.go(Step::Promote, cx);
         true
+    }
+
+    /// Whether it says that it is the candidate's replica, and so nobody else's.
+    fn follows_candidate(&self, report: &Report, cx: &Cx<'_>) -> bool {
+        let candidate = self.which(Who::Candidate).and_then(|which| self.get(&which));
+        candidate.zip(report.follows.as_ref()).is_some_and(|(candidate, (host, port))| {
+            cx.shared.names.equals(&candidate.address, host, *port)
+        })
     }
 
     /// The candidate is promoted, on the connection on which it said that it holds everything.
@@ -439,17 +440,18 @@ impl Group {
             return true;
         }
         let Some(report) = self.report(Who::Primary, cx) else { return false };
-        let Some(switchover) = self.switchover_mut() else { return false };
+        let Some(target) = self.switchover().map(|switchover| switchover.target) else { return false };
         if report.role == Role::Primary {
             self.release_writes(cx);
             self.give_up("-failover-abort-slave-timeout", FailoverResult::ReplicaTimeout, cx);
             return false;
         }
-        if report.stream < switchover.target {
-            // Another process by now, without the data.
+        // Another process by now, without the data; or somebody else moves it.
+        if report.stream < target || !self.follows_candidate(&report, cx) {
             self.undo(cx);
             return false;
         }
+        let Some(switchover) = self.switchover_mut() else { return false };
         let first = switchover.asked == 0;
         if first || cx.due(switchover.again_at + RESTORE_AGAIN, "restore again") {
             switchover.asked += 1;

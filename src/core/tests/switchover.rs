@@ -243,6 +243,20 @@ fn the_primary_gets_its_role_back_when_the_candidate_dies() {
 }
 
 #[test]
+fn a_primary_that_somebody_else_moved_on_meanwhile_is_left_to_him() {
+    let mut world = ready();
+    world.fake(REPLICA_B).dies_of = Some("SLAVEOF");
+    start(&mut world);
+    world.run(500);
+    assert_eq!(world.fake(PRIMARY).follows, Some(REPLICA_B));
+    world.fake(PRIMARY).follows = Some(REPLICA_A);
+    world.run(3_000);
+    assert!(world.saw("-failover-abort-master-timeout"), "{:#?}", world.events);
+    assert_eq!(world.fake(PRIMARY).follows, Some(REPLICA_A));
+    assert!(!world.sent.iter().any(|line| line == "6379: SLAVEOF NO ONE"), "{:#?}", world.sent);
+}
+
+#[test]
 fn a_candidate_that_is_a_primary_after_all_goes_on_to_the_commit() {
     let mut world = ready();
     // It takes the promotion and is away before it says so; nor does the old primary answer when it is to be one again.
