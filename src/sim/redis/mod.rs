@@ -129,6 +129,8 @@ pub(crate) struct FakeRedis {
     busy: Option<Busy>,
     /// CLIENT PAUSE WRITE: writes and PUBLISH wait until then.
     paused_until: Option<Time>,
+    /// When the last pause ran out.
+    pause_over: Option<Time>,
     /// A command that the access rules don't allow.
     pub(crate) refuses: Option<&'static str>,
     clients: BTreeMap<ClientKey, Client>,
@@ -238,6 +240,7 @@ impl FakeRedis {
             loading_until: (!loading.is_zero()).then(|| now + loading),
             busy: None,
             paused_until: None,
+            pause_over: None,
             refuses: None,
             clients: BTreeMap::new(),
             next_ping_at: now + PING_EVERY,
@@ -348,6 +351,12 @@ impl FakeRedis {
         next
     }
 
+    /// When the last pause ran out, of a primary that takes writes again since.
+    pub(crate) fn pause_over(&mut self, now: Time) -> Option<Time> {
+        self.pass(now);
+        if self.paused_until.is_none() && self.is_primary() { self.pause_over } else { None }
+    }
+
     /// Ends what lasts a while and is over.
     fn pass(&mut self, now: Time) {
         if self.loading_until.is_some_and(|until| until <= now) {
@@ -357,7 +366,7 @@ impl FakeRedis {
             self.busy = None;
         }
         if self.paused_until.is_some_and(|until| until <= now) {
-            self.paused_until = None;
+            self.pause_over = self.paused_until.take();
         }
     }
 }

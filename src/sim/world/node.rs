@@ -24,6 +24,8 @@ pub(super) struct DataHost {
     /// When it last became a primary by no daemon's word, and which daemons told it whom to follow since.
     rose_at: Option<Time>,
     told_by: BTreeSet<DaemonId>,
+    /// When a daemon last told it to follow another one.
+    told_at: Option<Time>,
 }
 
 /// So long a daemon may not know that a node which obeyed it is a primary again: packets are up to three seconds late,
@@ -56,6 +58,7 @@ impl World {
                     clients: BTreeSet::new(),
                     rose_at: None,
                     told_by: BTreeSet::new(),
+                    told_at: None,
                 });
             }
         }
@@ -128,11 +131,18 @@ impl World {
                     if !data_host.clients.contains(&net) {
                         return;
                     }
+                    // Told while writes were held back, and arrived when they no longer were: nobody could know.
+                    let follow = args.first().is_some_and(|word| word.eq_ignore_ascii_case(b"SLAVEOF"));
+                    let over = process.pause_over(now).filter(|_| follow);
+                    let late = over.zip(data_host.told_at).is_some_and(|(over, told_at)| told_at < over);
                     if !process.request(net, &args, now, &mut effects) {
                         let words = args.iter().map(|word| String::from_utf8_lossy(word)).collect::<Vec<_>>();
                         let what = format!("n{node} is sent {words:?}");
                         self.break_rule("data nodes are sent only what is documented", what);
                         return;
+                    }
+                    if late {
+                        self.excuse_losses(node);
                     }
                 }
                 Packet::Repl(message) => process.replica_says(net, message, now, &mut effects),
@@ -247,6 +257,7 @@ impl World {
         let promoted = target.is_none();
         if !promoted {
             self.nodes[node].told_by.insert(daemon);
+            self.nodes[node].told_at = Some(self.now);
         }
         let fact =
             Fact::Slaveof { group: group.clone(), node: address.clone(), priority, target, primary_for };
