@@ -21,6 +21,8 @@ const INFO_WAIT: Duration = Duration::from_millis(250);
 const PING_VALIDITY: u32 = 5;
 /// INFO of a candidate while the primary is well may be older than an INFO period by this factor.
 const INFO_VALIDITY: u32 = 3;
+/// At the time-out of an attempt the replicas that weren't told yet are asked for their role for so long.
+const LAST_HEARING: Duration = Duration::from_secs(1);
 /// A candidate may have been cut from its primary for so many times down-after, beside the time it was down.
 const LINK_DOWN_FACTOR: u32 = 10;
 
@@ -324,7 +326,8 @@ impl Group {
     fn reconf_replicas(&mut self, cx: &mut Cx<'_>) -> bool {
         let Some((promoted, state_at)) = self.chosen() else { return false };
         let target = self.current().address.clone();
-        let timed_out = cx.due(state_at + self.options.failover_timeout, "failover-timeout");
+        let end = state_at + self.options.failover_timeout;
+        let timed_out = cx.due(end, "failover-timeout");
         let promoted_down = self.get(&promoted).is_some_and(Instance::is_down);
         self.repoint_some(&promoted, &target, cx);
         let waiting = self.replicas.values().any(|replica| {
@@ -337,6 +340,11 @@ impl Group {
         if !timed_out && (waiting || promoted_down) {
             return false;
         }
+        let rest = if timed_out { self.untold(&promoted, cx) } else { Vec::new() };
+        let heard: Vec<Which> = rest.iter().filter(|which| self.is_heard(which, cx)).cloned().collect();
+        if heard.len() < rest.len() && !cx.due(end + LAST_HEARING, "the rest's roles") {
+            return false;
+        }
         if timed_out && waiting {
             if let Some(failover) = &mut self.failover {
                 failover.timed_out = true;
@@ -346,8 +354,10 @@ impl Group {
         cx.event(Level::Warning, "+failover-end", self, &Which::Primary, "");
         self.end_phase(Phase::Reconfigure, cx);
         self.enter(State::UpdateConfig, cx);
-        if timed_out && !self.is_outvoted(cx) {
-            self.repoint_the_rest(&promoted, &target, cx);
+        for which in heard {
+            if self.reconfigure(&which, Some(&target), cx) {
+                cx.event(Level::Notice, "+slave-reconf-sent-be", self, &which, "");
+            }
         }
         true
     }
@@ -393,17 +403,18 @@ impl Group {
         }
     }
 
-    /// After the time-out, a last try for all that were not told yet.
-    fn repoint_the_rest(&mut self, promoted: &Which, target: &Address, cx: &mut Cx<'_>) {
-        for name in self.replicas.keys().cloned().collect::<Vec<_>>() {
-            let which = Which::Replica(name);
-            let fresh =
-                self.get(&which).and_then(Instance::data).is_some_and(|data| data.reconf == Reconf::None);
-            let left_alone = self.get(&which).is_some_and(|replica| just_promoted(replica, cx));
-            if which != *promoted && fresh && !left_alone && self.reconfigure(&which, Some(target), cx) {
-                cx.event(Level::Notice, "+slave-reconf-sent-be", self, &which, "");
-            }
+    /// After the time-out there is a last try for all that were not told yet. Who is down can't be told: perhaps another leader
+    /// promotes it meanwhile. It is seen to when it is back.
+    fn untold(&self, promoted: &Which, cx: &mut Cx<'_>) -> Vec<Which> {
+        if self.is_outvoted(cx) {
+            return Vec::new();
         }
+        let untold = |replica: &&Instance| {
+            let none = replica.data().is_some_and(|data| data.reconf == Reconf::None);
+            none && !replica.is_down() && !just_promoted(replica, cx)
+        };
+        let names = self.replicas.values().filter(untold).map(|replica| Which::Replica(replica.name.clone()));
+        names.filter(|which| which != promoted).collect()
     }
 
     fn set_reconf(&mut self, which: &Which, reconf: Reconf) {

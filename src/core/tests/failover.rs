@@ -1,5 +1,8 @@
 use super::*;
 
+/// One replica more.
+const THIRD: u16 = 6391;
+
 fn failed_over(world: &mut World) {
     world.peers_say(&opinion(true, &id('a'), 1));
     world.kill(PRIMARY);
@@ -272,6 +275,45 @@ fn a_replica_is_heard_before_it_is_repointed() {
     assert!(world.saw("+switch-master"), "{:#?}", world.events);
     assert!(!world.saw("+slave-reconf-sent"), "{:#?}", world.events);
     assert_eq!(world.fake(REPLICA_B).follows, None);
+}
+
+/// Nor is it at the time-out, on what it said long ago.
+#[test]
+fn who_is_silent_at_the_time_out_is_not_told_in_passing() {
+    let (mut world, commit) = about_to_commit();
+    world.order(&["sentinel", "set", "mymaster", "failover-timeout", "100"]);
+    world.fake(REPLICA_B).up = false;
+    world.run(300);
+    world.handle(Input::Persisted { upto: commit, ok: true });
+    world.run(400);
+    assert!(!world.saw("+failover-end"), "{:#?}", world.events);
+    world.run(1_000);
+    assert!(world.saw("+switch-master"), "{:#?}", world.events);
+    assert!(!world.saw("+slave-reconf-sent"), "{:#?}", world.events);
+}
+
+/// Who is not is told, as with Sentinel.
+#[test]
+fn the_last_ones_are_told_at_the_time_out() {
+    let mut settings = settings();
+    settings.groups[0].failover_timeout = Duration::from_secs(3);
+    settings.groups[0].parallel_syncs = 1;
+    let third = HostPort { host: "127.0.0.1".to_owned(), port: THIRD };
+    settings.groups[0].known_replicas.push(third);
+    let mut world = World::new(settings);
+    let fake = Fake { run_id: id('9'), ..world.fakes[&REPLICA_A].clone() };
+    world.fakes.insert(THIRD, fake);
+    world.run(3_000);
+    world.peers_say(&opinion(true, &id('a'), 1));
+    // The first that is told doesn't obey, and the next one waits for its turn.
+    for port in [REPLICA_B, THIRD] {
+        world.fake(port).obeys = false;
+    }
+    world.kill(PRIMARY);
+    world.until("+failover-end-for-timeout");
+    let told = |world: &World, event: &str| world.events.iter().filter(|line| line.starts_with(event)).count();
+    assert_eq!(told(&world, "+slave-reconf-sent slave"), 1, "{:#?}", world.events);
+    assert_eq!(told(&world, "+slave-reconf-sent-be slave"), 1, "{:#?}", world.events);
 }
 
 /// A cut keeps answers back: they tell what was so when they were asked for.

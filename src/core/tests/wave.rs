@@ -114,8 +114,7 @@ fn a_quorum_that_nobody_can_reach_is_not_stood_for_again_and_again() {
     world.until("+try-failover");
     // From here on a save takes some time: else what stands again at once would do so for ever.
     world.disk = None;
-    let words = ["sentinel", "set", "mymaster", "quorum", "4"].map(|word| Bytes::from_static(word.as_bytes()));
-    world.handle(Input::Command { client: ClientId(9), args: words.to_vec() });
+    world.order(&["sentinel", "set", "mymaster", "quorum", "4"]);
     world.kill(PEER_A);
     world.kill(PEER_B);
     for _ in 0..50 {
