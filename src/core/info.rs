@@ -207,7 +207,7 @@ impl Group {
                 Lookup::Asking | Lookup::Disabled => continue,
             }
             let at = address(host, *port, &cx.shared.names);
-            if let Some(key) = self.add_replica(at, cx, owners) {
+            if let Some(key) = self.add_replica(&at, cx, owners) {
                 cx.save();
                 cx.event(Level::Notice, "+slave", self, &Which::Replica(key), "");
             }

@@ -198,14 +198,14 @@ impl Group {
     /// be made a replica of itself. Its key if it is new.
     pub(crate) fn add_replica(
         &mut self,
-        at: Address,
+        at: &Address,
         cx: &mut Cx<'_>,
         owners: &mut Owners,
     ) -> Option<String> {
-        if at.same(&self.primary.address) || self.replicas.values().any(|known| known.address.same(&at)) {
+        if at.same(&self.primary.address) || self.replicas.values().any(|known| known.address.same(at)) {
             return None;
         }
-        self.insert_replica(at, cx, owners)
+        self.insert_replica(at.clone(), cx, owners)
     }
 
     /// Adds a replica at an address that no other is known at.
@@ -353,7 +353,7 @@ impl Group {
             *data = DataNode::new(Role::Primary, cx.now);
         }
         for (address, displaced) in others {
-            if let Some(key) = self.add_replica(address, cx, owners) {
+            if let Some(key) = self.add_replica(&address, cx, owners) {
                 if let Some(data) = self.replicas.get_mut(&key).and_then(Instance::data_mut) {
                     data.displaced = displaced;
                 }

@@ -200,7 +200,7 @@ fn places<'a>(scope: &Scope, pods: impl Iterator<Item = &'a Pod>) -> BTreeMap<Po
         {
             continue;
         }
-        places.insert(pod.uid.clone(), Place { pod: pod.name.clone(), address });
+        places.insert(pod.uid.clone(), Place::new(pod.name.clone(), address));
     }
     places
 }

@@ -97,7 +97,7 @@ impl Ward {
             return;
         }
         let Some((uid, place)) = self.pods.iter().find(|(_, place)| place.pod == reign.pod) else { return };
-        let address = place.address.shown_with_port(false);
+        let address = place.shown.clone();
         let instance = Instance { pod: reign.pod, uid: uid.clone(), address, run_id: RunId::from("") };
         let same = |known: &Primary| known.instance == instance && known.epoch == reign.epoch;
         if self.claimant.committed().is_some_and(same) && self.claimant.routes_by_sentinels() >= heard {

@@ -120,7 +120,6 @@ impl Ward {
         if leader.history.is_some_and(|now| recorded != Some(now.id)) {
             return Some("the primary is at another history than is recorded".to_owned());
         }
-        let address = group.primary.address.shown_with_port(false);
         self.pods.iter().find_map(|(uid, place)| {
             if self.foreign.get(uid).is_some_and(|until| desk.cx.now < *until) {
                 return None;
@@ -131,8 +130,9 @@ impl Ward {
                 Role::Primary => Some(format!("{} is a primary", place.pod)),
                 Role::Replica => {
                     let host = data.primary_host.as_deref().unwrap_or_default();
-                    let of = standing::address(host, data.primary_port);
-                    (of != address).then(|| format!("{} follows {of}", place.pod))
+                    let right = standing::is_at(host, data.primary_port, &group.primary.address);
+                    let of = || standing::address(host, data.primary_port);
+                    (!right).then(|| format!("{} follows {}", place.pod, of()))
                 }
             }
         })

@@ -59,15 +59,6 @@ impl Group {
         self.seat.as_ref().is_none_or(|seat| seat.observes)
     }
 
-    /// Which instance is at that address.
-    pub(crate) fn at(&self, address: &Address) -> Option<Which> {
-        if self.primary.address.same(address) {
-            return Some(Which::Primary);
-        }
-        let key = address.shown_with_port(false);
-        self.replicas.contains_key(&key).then_some(Which::Replica(key))
-    }
-
     /// The event by which a group makes itself known.
     pub(crate) fn announce_monitor(&self, cx: &mut Cx<'_>) {
         let rest = format!(" quorum {}", self.options.quorum);

@@ -1,6 +1,7 @@
 //! What a data node says of itself in INFO, as a claim wants to know it.
 
 use super::scope::literal;
+use crate::core::address::Address;
 use crate::core::claim::{Role, Standing};
 use crate::core::ids::RunId;
 use crate::core::info::MAX_INFO;
@@ -54,6 +55,14 @@ pub(crate) fn parse(text: &str) -> Option<Standing> {
         _ => return None,
     };
     (!standing.run_id.as_str().is_empty()).then_some(standing)
+}
+
+/// Whether a host and a port that a data node named are that address.
+pub(crate) fn is_at(host: &str, port: u16, at: &Address) -> bool {
+    match host.parse() {
+        Ok(ip) => at.ip == Some(ip) && at.port == port,
+        Err(_) => address(host, port) == at.shown_with_port(false),
+    }
 }
 
 /// `host:port` in the one form that is compared.

@@ -46,6 +46,15 @@ pub(crate) struct Place {
     pub(crate) pod: String,
     /// Where its data node answers.
     pub(crate) address: Address,
+    /// The same as it is compared, `host:port`: looked at after every input, and dear to write.
+    pub(crate) shown: String,
+}
+
+impl Place {
+    pub(crate) fn new(pod: String, address: Address) -> Self {
+        let shown = address.shown_with_port(false);
+        Self { pod, address, shown }
+    }
 }
 
 /// What is shared by all groups while one is looked at.
@@ -324,7 +333,7 @@ impl Ward {
             group.forget_replica(&key, desk.cx, desk.owners);
         }
         for place in self.pods.values() {
-            if let Some(key) = group.add_replica(place.address.clone(), desk.cx, desk.owners) {
+            if let Some(key) = group.add_replica(&place.address, desk.cx, desk.owners) {
                 desk.cx.event(Level::Notice, "+slave", group, &Which::Replica(key), "");
                 desk.cx.shared.touched.insert(group.id);
             }
@@ -333,10 +342,13 @@ impl Ward {
 
     /// Which instance a Pod is.
     pub(super) fn which(&self, uid: &PodUid, group: &Group) -> Option<Which> {
-        let which = group.at(&self.pods.get(uid)?.address)?;
-        let committed = self.claimant.committed().is_some_and(|primary| primary.instance.uid == *uid);
-        // A Pod at the address that the absent primary had is not that primary.
-        (committed || which != Which::Primary).then_some(which)
+        let place = self.pods.get(uid)?;
+        if group.primary.address.same(&place.address) {
+            // A Pod at the address that the absent primary had is not that primary.
+            let committed = self.claimant.committed().is_some_and(|primary| primary.instance.uid == *uid);
+            return committed.then_some(Which::Primary);
+        }
+        group.replicas.contains_key(&place.shown).then(|| Which::Replica(place.shown.clone()))
     }
 
     /// Tells the claim which Pods there are.
@@ -344,9 +356,8 @@ impl Ward {
         let listed = |uid: &PodUid, place: &Place| {
             let instance = self.which(uid, desk.group).and_then(|which| desk.group.get(&which));
             let down = instance.is_some_and(|instance| instance.is_down());
-            let address = place.address.shown_with_port(false);
             let leaving = departure::is_leaving(&place.pod, desk.objects);
-            Listed { pod: place.pod.clone(), address, down, leaving }
+            Listed { pod: place.pod.clone(), address: place.shown.clone(), down, leaving }
         };
         let mut listed: BTreeMap<PodUid, Listed> =
             self.pods.iter().map(|(uid, place)| (uid.clone(), listed(uid, place))).collect();

@@ -173,6 +173,7 @@ impl World {
             let mut out = Vec::new();
             let Some(engine) = &mut self.daemons[at].engine else { return };
             engine.handle(input, now, &mut out);
+            self.check_answer(at);
             self.carry_out(at, out);
         }
         self.plan_wake(at);

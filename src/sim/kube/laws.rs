@@ -96,22 +96,20 @@ impl World {
         }
     }
 
-    /// After each step.
-    pub(super) fn check_laws(&mut self) {
-        for at in 0..self.daemons.len() {
-            let Some((host, epoch)) = self.answer(at) else { continue };
-            let known = self.laws.told.get(&at);
-            if known.is_some_and(|(known, since)| known == host && *since == epoch) {
-                continue;
-            }
-            let (told, known) = ((host.to_owned(), epoch), known.cloned());
-            if known.as_ref().is_some_and(|(_, known)| epoch < *known) {
-                let what = format!("d{at}: {epoch} after {known:?}");
-                self.laws.break_law("no daemon's answer goes back in epoch", what);
-            }
-            self.laws.told.insert(at, told);
-            self.laws.idle.remove(&at);
+    /// After whatever a daemon was told.
+    pub(super) fn check_answer(&mut self, at: usize) {
+        let Some((host, epoch)) = self.answer(at) else { return };
+        let known = self.laws.told.get(&at);
+        if known.is_some_and(|(known, since)| known == host && *since == epoch) {
+            return;
         }
+        let (told, known) = ((host.to_owned(), epoch), known.cloned());
+        if known.as_ref().is_some_and(|(_, known)| epoch < *known) {
+            let what = format!("d{at}: {epoch} after {known:?}");
+            self.laws.break_law("no daemon's answer goes back in epoch", what);
+        }
+        self.laws.told.insert(at, told);
+        self.laws.idle.remove(&at);
     }
 
     /// A patch of the Service: only what was committed at that epoch is ever routed.

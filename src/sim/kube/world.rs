@@ -188,7 +188,6 @@ impl World {
             let Some((at, event)) = self.queue.pop_until(end) else { break };
             self.now = at.max(self.now);
             self.happen(event);
-            self.check_laws();
         }
         self.now = self.now.max(end);
     }
