@@ -364,9 +364,9 @@ impl Group {
     /// Whether it says that it is the candidate's replica, and so nobody else's.
     fn follows_candidate(&self, report: &Report, cx: &Cx<'_>) -> bool {
         let candidate = self.which(Who::Candidate).and_then(|which| self.get(&which));
-        candidate.zip(report.follows.as_ref()).is_some_and(|(candidate, (host, port))| {
-            cx.shared.names.equals(&candidate.address, host, *port)
-        })
+        candidate
+            .zip(report.follows.as_ref())
+            .is_some_and(|(candidate, (host, port))| cx.shared.names.equals(&candidate.address, host, *port))
     }
 
     /// The candidate is promoted, on the connection on which it said that it holds everything.

@@ -311,7 +311,8 @@ fn the_last_ones_are_told_at_the_time_out() {
     }
     world.kill(PRIMARY);
     world.until("+failover-end-for-timeout");
-    let told = |world: &World, event: &str| world.events.iter().filter(|line| line.starts_with(event)).count();
+    let told =
+        |world: &World, event: &str| world.events.iter().filter(|line| line.starts_with(event)).count();
     assert_eq!(told(&world, "+slave-reconf-sent slave"), 1, "{:#?}", world.events);
     assert_eq!(told(&world, "+slave-reconf-sent-be slave"), 1, "{:#?}", world.events);
 }
