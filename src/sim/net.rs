@@ -214,6 +214,11 @@ impl Network {
         self.cuts[from][to] += 1;
     }
 
+    /// Whether something between two hosts may be kept back.
+    pub(crate) fn is_disturbed(&self, one: HostId, other: HostId) -> bool {
+        self.cuts[one][other] > 0 || self.cuts[other][one] > 0 || self.late.0 > 0
+    }
+
     /// Ends one reason for a cut. Where something waits the way is free a while later, as TCP sends it again: which
     /// ways, and when [`Network::release`] gives what waited.
     pub(crate) fn heal(&mut self, now: Time, from: HostId, to: HostId) -> Vec<(Time, NetId, Side)> {

@@ -264,6 +264,20 @@ impl World {
         self.see(daemon, &fact);
         if promoted {
             self.see_handover(daemon, &group, &address);
+            self.see_restore(daemon, &group, &address);
+        }
+    }
+
+    /// A planned switchover gives the old primary its role back. A candidate that it can't reach may have become a primary all
+    /// the same, and takes writes until it is made a replica again.
+    fn see_restore(&mut self, daemon: usize, group: &str, address: &str) {
+        let handover = self.ledger.current(daemon, group).and_then(|attempt| attempt.handover.clone());
+        let Some((_, new)) = handover.filter(|(old, _)| old == address) else { return };
+        let Some(node) = self.node_at(&new) else { return };
+        let to = self.node_host(node);
+        let host = &self.hosts[to];
+        if !host.running || host.stopped > 0 || self.net.is_disturbed(daemon, to) {
+            self.excuse_losses(node);
         }
     }
 
