@@ -33,12 +33,13 @@ impl Fleet {
         let parsed = match MemberLease::parse(&lease.plain) {
             Ok(parsed) => parsed,
             Err(error) => {
-                let problem = format!("can't be read: {error}");
-                self.problems.say(name, "Lease", "", &problem, out);
+                let text = format!("Lease {name} can't be read: {error}");
+                self.problems.say(name, "", text, out);
                 self.members.remove(name);
                 return;
             }
         };
+        self.problems.mended(name, "");
         let room = self.members.len() < MOST_MEMBERS;
         match self.members.get_mut(name) {
             Some(member) => member.see(lease.version.clone(), parsed, now),

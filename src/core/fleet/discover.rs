@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Fleet;
-use super::scope::{Scope, annotation, group_of};
+use super::scope::{GROUP_LABEL, Scope, annotation, group_of};
 use super::ward::{Place, Ward};
 use crate::core::action::{Actions, Level};
 use crate::core::cluster::{Kind, Pod, Service};
@@ -90,8 +90,10 @@ impl Engine {
             let name = GroupName::from(name);
             if let Some(first) = labelled.get(&name) {
                 let problem = format!("Service {} already has that group", first.name);
-                fleet.problems.say(&service.name, super::scope::GROUP_LABEL, name.as_str(), &problem, out);
+                let text = about(service, GROUP_LABEL, name.as_str(), &problem);
+                fleet.problems.say(&service.name, GROUP_LABEL, text, out);
             } else if labelled.len() < MOST_GROUPS {
+                fleet.problems.mended(&service.name, GROUP_LABEL);
                 labelled.insert(name, service.clone());
             }
         }
@@ -212,7 +214,7 @@ fn coming<'a>(scope: &Scope, pods: impl Iterator<Item = &'a Pod>) -> BTreeMap<Po
     pods.map(|pod| (pod.uid.clone(), pod.name.clone())).collect()
 }
 
-/// What was said of an object's mistakes, so that each is said once.
+/// What was said of the mistakes of objects, so that each is said once as long as it is there.
 #[derive(Debug, Default)]
 pub(crate) struct Problems(BTreeMap<(String, String), String>);
 
@@ -220,16 +222,28 @@ impl Problems {
     /// Most mistakes that are remembered.
     const MOST: usize = 1000;
 
-    pub(crate) fn say(&mut self, service: &str, place: &str, value: &str, problem: &str, out: &mut Actions) {
-        let shown: String = value.chars().filter(|c| !c.is_control()).take(80).collect();
-        let text = format!("Service {service}: {place}: '{shown}': {problem}");
-        let key = (service.to_owned(), place.to_owned());
+    /// Says what is wrong at a place in an object.
+    pub(crate) fn say(&mut self, object: &str, place: &str, text: String, out: &mut Actions) {
+        let key = (object.to_owned(), place.to_owned());
         if self.0.get(&key) == Some(&text) || self.0.len() >= Self::MOST {
             return;
         }
         out.push(crate::core::Action::Log { level: Level::Warning, group: None, text: text.clone() });
         self.0.insert(key, text);
     }
+
+    /// Nothing is wrong there: a mistake that is made again is said again.
+    pub(crate) fn mended(&mut self, object: &str, place: &str) {
+        if !self.0.is_empty() {
+            self.0.remove(&(object.to_owned(), place.to_owned()));
+        }
+    }
+}
+
+/// What is wrong with a value in a Service.
+fn about(service: &Service, place: &str, value: &str, problem: &str) -> String {
+    let shown: String = value.chars().filter(|c| !c.is_control()).take(80).collect();
+    format!("Service {}: {place}: '{shown}': {problem}", service.name)
 }
 
 /// A number in an annotation; nothing if it is missing, or no number within its bounds.
@@ -241,12 +255,18 @@ fn number(
     out: &mut Actions,
 ) -> Option<u64> {
     let key = annotation(directive);
-    let text = service.annotations.get(&key)?;
+    let Some(text) = service.annotations.get(&key) else {
+        problems.mended(&service.name, &key);
+        return None;
+    };
     match text.parse::<u64>() {
-        Ok(number) if (least..=u64::from(u32::MAX)).contains(&number) => Some(number),
+        Ok(number) if (least..=u64::from(u32::MAX)).contains(&number) => {
+            problems.mended(&service.name, &key);
+            Some(number)
+        }
         Ok(_) | Err(_) => {
             let problem = format!("is no whole number from {least}; the default is taken");
-            problems.say(&service.name, &key, text, &problem, out);
+            problems.say(&service.name, &key, about(service, &key, text, &problem), out);
             None
         }
     }

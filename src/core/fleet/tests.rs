@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::scope::annotation;
 use crate::core::action::Level;
 use crate::core::cluster::{Answer, Answered, Call, Kind, Object, Pod, Seen, Service};
 use crate::core::ids::{CallNo, PodUid, Version};
@@ -115,4 +116,19 @@ fn a_group_that_comes_while_the_process_ends_is_not_claimed() {
         engine.handle(Input::Timer { heard: LATER }, LATER, &mut out);
         assert_eq!(begun(&mut out).is_empty(), ends);
     }
+}
+
+#[test]
+fn a_mistake_is_told_once_and_again_when_it_is_made_again() {
+    let (mut engine, mut told) = (member(0), Vec::new());
+    for quorum in ["many", "many", "2", "many"] {
+        let Object::Service(service) = service(0) else { panic!("no Service") };
+        let annotations = [(annotation("quorum"), quorum.to_owned())].into();
+        let mut out = Vec::new();
+        let changed = Object::Service(Service { annotations, ..service });
+        engine.handle(Input::Seen(Seen::Changed(changed)), Time::ZERO, &mut out);
+        let logged = |action| matches!(action, &Action::Log { level: Level::Warning, .. });
+        told.push(out.iter().filter(|action| logged(action)).count());
+    }
+    assert_eq!(told, [1, 0, 0, 1]);
 }

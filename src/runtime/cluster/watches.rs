@@ -36,6 +36,7 @@ pub(super) async fn follow<K: Watched>(cluster: Rc<Cluster>, selector: String) {
     let mut watch = objects.watch(&selector);
     // What the core was told last; nothing yet.
     let mut open = None;
+    let mut without_right = false;
     loop {
         let seen = watch.next().await;
         K::note(&seen, &mut cluster.memory.borrow_mut());
@@ -61,8 +62,13 @@ pub(super) async fn follow<K: Watched>(cluster: Rc<Cluster>, selector: String) {
                 cluster.failed(&error);
                 cluster.metrics().watching(K::KIND, false);
                 let off = K::KIND == Kind::Node && error.code == Some(403);
-                if open.replace(false) != Some(false) {
+                let lost = open.replace(false) != Some(false);
+                // Which rights are given may change while the API server is away, too.
+                if lost || off && !without_right {
                     complain::<K>(&cluster, &error, off);
+                }
+                without_right = off;
+                if lost {
                     cluster.tell(Input::Seen(Seen::Watching(K::KIND, false)));
                 }
                 if off {
