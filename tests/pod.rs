@@ -8,11 +8,12 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::rc::Rc;
 use std::time::Duration;
 
 use support::group::{NAME, Spec};
 use support::node::{NodeSpec, REDIS, VALKEY};
-use support::{Client, Group, Login, Node, Port, Process, Program, eventually, poll};
+use support::{Certs, Client, Group, Login, Node, Port, Process, Program, eventually, poll};
 use tempfile::TempDir;
 
 /// A folder like the emptyDir that a Pod's containers share: programs may be started from it, which not every temporary
@@ -235,6 +236,43 @@ fn a_primary_leaves_after_its_role() {
 fn it_leaves_from_genuine_sentinels() {
     let group = fleet(Spec { programs: vec![Program::genuine(); 3], ..Spec::default() });
     let output = leave(group.sentinels[0].port(), group.primary_port(), &["--within", "60"]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(said(&output), "the role has left\n");
+}
+
+#[test]
+fn it_speaks_tls_with_whom_it_is_told_to() {
+    let certs = Rc::new(Certs::new());
+    let group = fleet(Spec { certs: Some(certs.clone()), ..Spec::default() });
+    let plain = fleet(Spec::default());
+    let file = |name: &str| certs.dir().join(name).to_str().unwrap().to_owned();
+    let (ca, cert, key) = (file("ca.crt"), file("node.crt"), file("node.key"));
+    let shown = ["--cacert", &ca, "--cert", &cert, "--key", &key];
+    let (vedettes, node) = (group.sentinels[0].port(), group.primary_port());
+    let tls = |with: &'static str| [&[with][..], &shown].concat();
+
+    let other = Certs::new();
+    let foreign = other.ca();
+    let output = leave(vedettes, node, &["--tls", "--cacert", foreign.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        said(&output).starts_with("vedette leave: the data node said: no TLS with it:"),
+        "{}",
+        said(&output)
+    );
+    let output = leave(vedettes, node, &["--tls", "--cacert", "/nonexistent"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        said(&output).contains("failed to read a CA certificate from '/nonexistent'"),
+        "{}",
+        said(&output)
+    );
+
+    let output = leave(vedettes, plain.primary_port(), &tls("--tls=vedettes"));
+    assert_eq!(said(&output), "not the primary that the vedettes know: nothing to hand over\n");
+    let output = leave(plain.sentinels[0].port(), node, &tls("--tls=node"));
+    assert_eq!(said(&output), "not the primary that the vedettes know: nothing to hand over\n");
+    let output = leave(vedettes, node, &tls("--tls"));
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(said(&output), "the role has left\n");
 }

@@ -17,7 +17,7 @@ pub(super) struct Conn {
 impl Conn {
     /// Connect to `port`; the connection and every later answer may take `limit` at most.
     pub(super) async fn open(port: u16, limit: Duration) -> io::Result<Self> {
-        let plain = within(limit, Plain::open(([127, 0, 0, 1], port).into())).await?;
+        let plain = within(limit, Plain::open(([127, 0, 0, 1], port).into(), None)).await?;
         Ok(Self { plain, limit })
     }
 

@@ -1,28 +1,31 @@
 //! A connection over which one asks and waits: for what runs beside the daemon, one request at a time. The daemon's own links
 //! are elsewhere in this module.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use bytes::{Buf as _, Bytes, BytesMut};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use bytes::{Bytes, BytesMut};
+use rustls::ClientConfig;
 use tokio_util::codec::Decoder as _;
 
+use super::LinkConfig;
+use super::dial::dial;
+use super::io::{READ_SIZE, Stream};
 use crate::resp::{Reply, ReplyDecoder, encode_request};
 
-/// See the module. No wait here has a bound: that is the caller's.
+/// See the module. No wait for an answer has a bound here: that is the caller's.
 pub(crate) struct Plain {
-    stream: TcpStream,
+    stream: Stream,
     input: BytesMut,
     decoder: ReplyDecoder,
 }
 
 impl Plain {
-    /// Connects.
-    pub(crate) async fn open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
+    /// Connects, with TLS if it is given how.
+    pub(crate) async fn open(address: SocketAddr, tls: Option<Arc<ClientConfig>>) -> io::Result<Self> {
+        let (stream, _) = dial(address, LinkConfig { tls, ..LinkConfig::default() }).await?;
         Ok(Self { stream, input: BytesMut::new(), decoder: ReplyDecoder::default() })
     }
 
@@ -30,10 +33,7 @@ impl Plain {
     pub(crate) async fn send(&mut self, words: &[Bytes]) -> io::Result<()> {
         let mut out = BytesMut::new();
         encode_request(words, &mut out);
-        while out.has_remaining() {
-            self.stream.write_buf(&mut out).await?;
-        }
-        Ok(())
+        poll_fn(|cx| self.stream.poll_write_all(cx, &mut out)).await
     }
 
     /// The next reply or message. Nothing is lost when the future is dropped.
@@ -42,9 +42,12 @@ impl Plain {
             if let Some(reply) = self.decoder.decode(&mut self.input).map_err(io::Error::other)? {
                 return Ok(reply);
             }
-            if self.stream.read_buf(&mut self.input).await? == 0 {
+            let mut scratch = [0; READ_SIZE];
+            let read = poll_fn(|cx| self.stream.poll_read(cx, &mut scratch)).await?;
+            if read == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
+            self.input.extend_from_slice(&scratch[..read]);
         }
     }
 }

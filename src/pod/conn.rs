@@ -1,9 +1,11 @@
 //! One connection, one question at a time, every wait bounded.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use rustls::ClientConfig;
 use thiserror::Error;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
@@ -34,6 +36,8 @@ pub(super) struct Target {
     pub(super) user: Option<String>,
     /// None is no login at all.
     pub(super) password: Option<Bytes>,
+    /// None is no TLS.
+    pub(super) tls: Option<Arc<ClientConfig>>,
 }
 
 /// A connection to a target that is made when it is needed, and anew after an error.
@@ -77,7 +81,7 @@ async fn open(target: &Target) -> Result<Plain, Error> {
     let port = port.parse().map_err(io::Error::other)?;
     let mut last = io::Error::from(io::ErrorKind::NotFound);
     for address in lookup_host((host, port)).await? {
-        match Plain::open(address).await {
+        match Plain::open(address, target.tls.clone()).await {
             Ok(mut open) => {
                 if let Some(password) = &target.password {
                     let user = target.user.clone().map(Bytes::from);
@@ -85,6 +89,12 @@ async fn open(target: &Target) -> Result<Plain, Error> {
                     ask(&mut open, &login.into_iter().flatten().collect::<Vec<_>>()).await?;
                 }
                 return Ok(open);
+            }
+            // It answers, but not with a certificate of that authority, or not with TLS at all.
+            Err(error)
+                if [io::ErrorKind::InvalidData, io::ErrorKind::UnexpectedEof].contains(&error.kind()) =>
+            {
+                return Err(Error::Refused(format!("no TLS with it: {error}")));
             }
             Err(error) => last = error,
         }

@@ -7,13 +7,16 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use clap::Args;
+use clap::{Args, ValueEnum};
+use rustls::ClientConfig;
 use tokio::time::{Instant, sleep};
 
 use super::conn::{Conn, Error, Target};
+use crate::link::tls::{self, TlsFiles, client_config};
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -47,9 +50,39 @@ pub struct LeaveArgs {
     /// Password for the vedettes.
     #[arg(long, value_name = "FILE")]
     pub sentinel_pass_file: Option<PathBuf>,
+    /// Speak TLS with both of them, or with one alone.
+    #[arg(
+        long,
+        value_name = "WHOM",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "both",
+        requires = "cacert"
+    )]
+    pub tls: Option<TlsWith>,
+    /// Certificates of the authorities that theirs must be signed by; no name in them is looked at.
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    pub cacert: Option<PathBuf>,
+    /// Certificate to show them.
+    #[arg(long, value_name = "FILE", requires_all = ["tls", "key"])]
+    pub cert: Option<PathBuf>,
+    /// Its key.
+    #[arg(long, value_name = "FILE", requires_all = ["tls", "cert"])]
+    pub key: Option<PathBuf>,
     /// Longest wait: a few seconds less than the Pod's terminationGracePeriodSeconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub within: u64,
+}
+
+/// With whom `vedette leave` speaks TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TlsWith {
+    /// The data node and the vedettes.
+    Both,
+    /// The data node.
+    Node,
+    /// The vedettes.
+    Vedettes,
 }
 
 fn address(text: &str) -> Result<String, String> {
@@ -76,6 +109,8 @@ pub enum Outcome {
     Refused(&'static str, String),
     /// A password could not be read.
     Password(PathBuf, io::Error),
+    /// The certificates are of no use.
+    Certificates(tls::Error),
     /// The time is over and the role is still here. What the vedettes said last.
     Late(String),
 }
@@ -86,7 +121,7 @@ impl Outcome {
     pub const fn good(&self) -> bool {
         match self {
             Self::Replica | Self::Silent(_) | Self::Nobody(_) | Self::Other | Self::Left => true,
-            Self::Refused(..) | Self::Password(..) | Self::Late(_) => false,
+            Self::Refused(..) | Self::Password(..) | Self::Certificates(_) | Self::Late(_) => false,
         }
     }
 }
@@ -103,6 +138,7 @@ impl fmt::Display for Outcome {
             Self::Left => out.write_str("the role has left"),
             Self::Refused(who, text) => write!(out, "{who} said: {text}"),
             Self::Password(path, error) => write!(out, "no password in {}: {error}", path.display()),
+            Self::Certificates(error) => error.fmt(out),
             Self::Late(text) => write!(out, "the role is still here; the vedettes said last: {text}"),
         }
     }
@@ -144,13 +180,16 @@ impl Leaver {
             None => std::env::var("REDISCLI_AUTH").ok().filter(|text| !text.is_empty()).map(Bytes::from),
         };
         let fleet_password = args.sentinel_pass_file.as_deref().map(password).transpose()?;
-        let target = |address: &str, user: &Option<String>, password| {
-            Conn::new(Target { address: address.to_owned(), user: user.clone(), password })
+        let tls = args.tls.map(|with| Ok((with, certificates(args)?))).transpose()?;
+        let target = |address: &str, user: &Option<String>, password, whom| {
+            let tls = tls.as_ref().filter(|(with, _)| [TlsWith::Both, whom].contains(with));
+            let tls = tls.map(|(_, config)| config.clone());
+            Conn::new(Target { address: address.to_owned(), user: user.clone(), password, tls })
         };
         Ok(Self {
             group: args.group.clone(),
-            node: target(&args.node, &args.user, node_password),
-            fleet: target(&args.vedettes, &args.sentinel_user, fleet_password),
+            node: target(&args.node, &args.user, node_password, TlsWith::Node),
+            fleet: target(&args.vedettes, &args.sentinel_user, fleet_password, TlsWith::Vedettes),
         })
     }
 
@@ -237,6 +276,16 @@ impl Leaver {
             Err(Error::Refused(text)) => Err(text),
         }
     }
+}
+
+fn certificates(args: &LeaveArgs) -> Result<Arc<ClientConfig>, Outcome> {
+    client_config(&TlsFiles {
+        cert_file: args.cert.clone(),
+        key_file: args.key.clone(),
+        ca_cert_file: args.cacert.clone(),
+        ..TlsFiles::default()
+    })
+    .map_err(Outcome::Certificates)
 }
 
 fn password(path: impl AsRef<Path>) -> Result<Bytes, Outcome> {
