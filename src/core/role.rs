@@ -213,19 +213,25 @@ impl Group {
             })
     }
 
+    /// The chosen replica is a primary: the attempt's configuration is saved, and then told.
+    pub(crate) fn commit(&mut self, cx: &mut Cx<'_>) {
+        let Some(failover) = &mut self.failover else { return };
+        if failover.state != State::WaitPromotion || failover.committing.is_some() {
+            return;
+        }
+        let epoch = failover.epoch;
+        let save = cx.save();
+        failover.committing = Some(save);
+        if cx.shared.quirks.makes(Mistake::CommitBeforeSave) {
+            self.committed(epoch, cx);
+        } else {
+            cx.after(save, Deferred::Commit { group: self.id, epoch });
+        }
+    }
+
     fn replica_says_primary(&mut self, name: &str, cx: &mut Cx<'_>) {
         if self.promoted() == Some(name) {
-            let Some(failover) = &mut self.failover else { return };
-            if failover.state == State::WaitPromotion && failover.committing.is_none() {
-                let epoch = failover.epoch;
-                let save = cx.save();
-                failover.committing = Some(save);
-                if cx.shared.quirks.makes(Mistake::CommitBeforeSave) {
-                    self.committed(epoch, cx);
-                } else {
-                    cx.after(save, Deferred::Commit { group: self.id, epoch });
-                }
-            }
+            self.commit(cx);
             return;
         }
         let hasty = cx.shared.quirks.makes(Mistake::DemoteOnOldKnowledge);

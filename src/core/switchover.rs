@@ -134,6 +134,8 @@ pub(crate) struct Switchover {
     pub(crate) seen: Option<u64>,
     /// What the candidate must have taken in.
     pub(crate) target: u64,
+    /// The replication id that both had when the old primary was demoted.
+    pub(crate) history: String,
     /// The connection on which the candidate was told to be a primary.
     pub(crate) told_on: Option<ConnId>,
     /// When a question was last asked again, and how often in this step.
@@ -156,6 +158,7 @@ impl Switchover {
             paused_at: now,
             seen: None,
             target: 0,
+            history: String::new(),
             told_on: None,
             again_at: now,
             asked: 0,

@@ -24,6 +24,8 @@ const MOST_KEEN: u32 = 500;
 const PACE: Duration = Duration::from_millis(5);
 /// An old primary that is to be one again is told so again after so long.
 const RESTORE_AGAIN: Duration = Duration::from_millis(100);
+/// The candidate may take so long to say that it obeyed before the old primary is asked, and so long lie between two such questions.
+const WITNESS: Duration = Duration::from_millis(200);
 /// How long the candidate may take for the rest of the stream once the old primary is its replica.
 const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 /// How long what one of the two said counts; only a daemon that was held up lets more time pass.
@@ -355,6 +357,7 @@ impl Group {
         }
         if let Some(switchover) = self.switchover_mut() {
             switchover.target = primary.stream;
+            switchover.history = primary.history;
         }
         self.tell(Who::Primary, &["CONFIG", "REWRITE"], Ask::Order(0), cx);
         self.go(Step::Promote, cx);
@@ -409,12 +412,37 @@ impl Group {
         let Some(switchover) = self.switchover() else { return false };
         let told = switchover.candidate.conn == switchover.told_on;
         let refused = report.as_ref().is_some_and(|report| told || report.applied < switchover.target);
+        if report.is_none() && self.is_witnessed(since, cx) {
+            self.commit(cx);
+            return false;
+        }
         if refused || late || self.gone(Who::Candidate) {
             self.take_back(cx);
             return true;
         }
         if report.is_some() && self.reconfigure(&which, None, cx) {
             self.ask_what_became_of_it(&which, cx);
+        }
+        false
+    }
+
+    /// The candidate is silent, perhaps cut off from here alone. The old primary tells whether it obeyed: their link stands, under
+    /// the replication id that a promotion brings about.
+    fn is_witnessed(&mut self, since: Time, cx: &mut Cx<'_>) -> bool {
+        let Some(switchover) = self.switchover() else { return false };
+        let again_at = switchover.again_at.max(since) + WITNESS;
+        if let Some(old) = self.side(Who::Primary).and_then(|side| side.report.take()) {
+            let risen = self.switchover().is_some_and(|switchover| old.history != switchover.history);
+            if old.role == Role::Replica && old.link_up && risen && self.follows_candidate(&old, cx) {
+                return true;
+            }
+        }
+        if cx.due(again_at, "the old primary's word") {
+            if let Some(switchover) = self.switchover_mut() {
+                switchover.again_at = cx.now;
+            }
+            self.ask_how_far(Who::Primary, cx);
+            cx.wake_at(cx.now + WITNESS, "the old primary's word");
         }
         false
     }

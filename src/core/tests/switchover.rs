@@ -242,6 +242,26 @@ fn the_primary_gets_its_role_back_when_the_candidate_dies() {
     assert_eq!(world.fake(PRIMARY).follows, None);
 }
 
+/// The candidate obeys, and is cut off before it says so. Two primaries would be worse than a late switch.
+#[test]
+fn the_old_primary_tells_that_the_candidate_obeyed() {
+    for (linked, commits) in [(true, true), (false, false)] {
+        let mut world = ready();
+        world.fake(REPLICA_B).freezes_after = Some("SLAVEOF");
+        start(&mut world);
+        world.run(50);
+        assert!(world.saw("+failover-state-wait-promotion"), "{:#?}", world.events);
+        let history = world.fake(REPLICA_B).history;
+        assert_eq!((history.0, world.fake(REPLICA_B).follows), ('e', None));
+        let old = world.fake(PRIMARY);
+        (old.linked, old.history) = (linked, history);
+        world.run(3_000);
+        assert_eq!(world.saw("+promoted-slave slave 127.0.0.1:6381"), commits, "{:#?}", world.events);
+        assert_eq!(world.saw("-failover-abort-slave-timeout"), !commits, "{:#?}", world.events);
+        assert_eq!(world.fake(PRIMARY).follows, commits.then_some(REPLICA_B));
+    }
+}
+
 #[test]
 fn a_primary_that_somebody_else_moved_on_meanwhile_is_left_to_him() {
     let mut world = ready();
