@@ -5,40 +5,40 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::link::plain::{Plain, words as sent};
+use crate::link::dialogue::{Dialogue, words as sent};
 use crate::resp::Reply;
 
 /// A connection to 127.0.0.1.
 pub(super) struct Conn {
-    plain: Plain,
+    dialogue: Dialogue,
     limit: Duration,
 }
 
 impl Conn {
     /// Connect to `port`; the connection and every later answer may take `limit` at most.
     pub(super) async fn open(port: u16, limit: Duration) -> io::Result<Self> {
-        let plain = within(limit, Plain::open(([127, 0, 0, 1], port).into(), None)).await?;
-        Ok(Self { plain, limit })
+        let dialogue = within(limit, Dialogue::open(([127, 0, 0, 1], port).into(), None)).await?;
+        Ok(Self { dialogue, limit })
     }
 
     /// Send one request and wait for its answer. An error reply is an answer. After an error the
     /// connection is of no further use: a late answer would be taken for that of the next request.
     pub(super) async fn ask(&mut self, args: &[&str]) -> io::Result<Reply> {
         within(self.limit, async {
-            self.plain.send(&sent(args)).await?;
-            self.plain.receive().await
+            self.dialogue.send(&sent(args)).await?;
+            self.dialogue.receive().await
         })
         .await
     }
 
     /// Send one request without waiting.
     pub(super) async fn send(&mut self, args: &[&str]) -> io::Result<()> {
-        self.plain.send(&sent(args)).await
+        self.dialogue.send(&sent(args)).await
     }
 
     /// The next reply or message, however long it takes. Nothing is lost when the future is dropped.
     pub(super) async fn receive(&mut self) -> io::Result<Reply> {
-        self.plain.receive().await
+        self.dialogue.receive().await
     }
 }
 

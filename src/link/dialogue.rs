@@ -16,13 +16,13 @@ use super::io::{READ_SIZE, Stream};
 use crate::resp::{Reply, ReplyDecoder, encode_request};
 
 /// See the module. No wait for an answer has a bound here: that is the caller's.
-pub(crate) struct Plain {
+pub(crate) struct Dialogue {
     stream: Stream,
     input: BytesMut,
     decoder: ReplyDecoder,
 }
 
-impl Plain {
+impl Dialogue {
     /// Connects, with TLS if it is given how.
     pub(crate) async fn open(address: SocketAddr, tls: Option<Arc<ClientConfig>>) -> io::Result<Self> {
         let (stream, _) = dial(address, LinkConfig { tls, ..LinkConfig::default() }).await?;

@@ -4,9 +4,9 @@
 //! [`Input`] to the function given to [`Links::new`]. An idle connection holds no buffer.
 
 mod dial;
+pub(crate) mod dialogue;
 mod io;
 mod pace;
-pub(crate) mod plain;
 mod task;
 pub mod tls;
 

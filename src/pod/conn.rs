@@ -10,7 +10,7 @@ use thiserror::Error;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
-use crate::link::plain::{Plain, words};
+use crate::link::dialogue::{Dialogue, words};
 use crate::resp::Reply;
 
 /// Time for one connection with its login, and for one answer.
@@ -43,7 +43,7 @@ pub(super) struct Target {
 /// A connection to a target that is made when it is needed, and anew after an error.
 pub(super) struct Conn {
     target: Target,
-    open: Option<Plain>,
+    open: Option<Dialogue>,
 }
 
 impl Conn {
@@ -66,7 +66,7 @@ impl Conn {
     }
 
     /// Asks and keeps the connection, but after an error: a late answer would be taken for that of the next question.
-    async fn ask_over(&mut self, mut open: Plain, words: &[Bytes]) -> Result<Reply, Error> {
+    async fn ask_over(&mut self, mut open: Dialogue, words: &[Bytes]) -> Result<Reply, Error> {
         let answer = within(ask(&mut open, words)).await;
         if matches!(answer, Ok(_) | Err(Error::Refused(_))) {
             self.open = Some(open);
@@ -75,13 +75,13 @@ impl Conn {
     }
 }
 
-async fn open(target: &Target) -> Result<Plain, Error> {
+async fn open(target: &Target) -> Result<Dialogue, Error> {
     let address = target.address.replace(['[', ']'], "");
     let (host, port) = address.rsplit_once(':').unwrap_or((&address, ""));
     let port = port.parse().map_err(io::Error::other)?;
     let mut last = io::Error::from(io::ErrorKind::NotFound);
     for address in lookup_host((host, port)).await? {
-        match Plain::open(address, target.tls.clone()).await {
+        match Dialogue::open(address, target.tls.clone()).await {
             Ok(mut open) => {
                 if let Some(password) = &target.password {
                     let user = target.user.clone().map(Bytes::from);
@@ -102,7 +102,7 @@ async fn open(target: &Target) -> Result<Plain, Error> {
     Err(last.into())
 }
 
-async fn ask(open: &mut Plain, words: &[Bytes]) -> Result<Reply, Error> {
+async fn ask(open: &mut Dialogue, words: &[Bytes]) -> Result<Reply, Error> {
     open.send(words).await?;
     let reply = open.receive().await?;
     if let Reply::Error(text) = reply { Err(Error::Refused(text.into_owned())) } else { Ok(reply) }

@@ -219,14 +219,17 @@ fn coming<'a>(scope: &Scope, pods: impl Iterator<Item = &'a Pod>) -> BTreeMap<Po
 pub(crate) struct Problems(BTreeMap<(String, String), String>);
 
 impl Problems {
-    /// Most mistakes that are remembered.
+    /// Most mistakes that are remembered; beyond that all are said anew.
     const MOST: usize = 1000;
 
     /// Says what is wrong at a place in an object.
     pub(crate) fn say(&mut self, object: &str, place: &str, text: String, out: &mut Actions) {
         let key = (object.to_owned(), place.to_owned());
-        if self.0.get(&key) == Some(&text) || self.0.len() >= Self::MOST {
+        if self.0.get(&key) == Some(&text) {
             return;
+        }
+        if self.0.len() >= Self::MOST {
+            self.0.clear();
         }
         out.push(crate::core::Action::Log { level: Level::Warning, group: None, text: text.clone() });
         self.0.insert(key, text);
