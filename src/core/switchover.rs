@@ -8,6 +8,7 @@
 //! in between leaves a pause that ends by itself, or a primary that says it is a replica, which the other daemons count as
 //! down and replace.
 
+mod sides;
 mod steps;
 
 use std::collections::BTreeSet;

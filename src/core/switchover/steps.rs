@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Ask, Report, Side, Step, Switchover, Wanted, is_no_right};
+use super::sides::Who;
+use super::{Ask, Report, Side, Step, Wanted, is_no_right};
 use crate::core::action::{FailoverResult, Level};
 use crate::core::group::{Group, State, Which};
-use crate::core::ids::ConnId;
 use crate::core::instance::{Instance, Role};
-use crate::core::link::Tag;
 use crate::core::quirks::Mistake;
-use crate::core::shared::{Cx, words};
+use crate::core::shared::Cx;
 use crate::core::time::Time;
 
 /// How long the two may take to answer well before anything is touched.
@@ -31,13 +30,6 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 /// How long what one of the two said counts; only a daemon that was held up lets more time pass.
 const RELIABLE: Duration = DRAIN_LIMIT;
 
-/// Which of the two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Who {
-    Primary,
-    Candidate,
-}
-
 impl Group {
     /// The next step, if its condition holds; called in state send_slaveof_noone.
     pub(crate) fn switchover_step(&mut self, cx: &mut Cx<'_>) -> bool {
@@ -52,105 +44,13 @@ impl Group {
         }
     }
 
-    fn switchover(&self) -> Option<&Switchover> {
-        self.failover.as_ref().and_then(|failover| failover.switchover.as_ref())
-    }
-
-    fn switchover_mut(&mut self) -> Option<&mut Switchover> {
-        self.failover.as_mut().and_then(|failover| failover.switchover.as_mut())
-    }
-
-    fn side(&mut self, who: Who) -> Option<&mut Side> {
-        let switchover = self.switchover_mut()?;
-        Some(match who {
-            Who::Primary => &mut switchover.primary,
-            Who::Candidate => &mut switchover.candidate,
-        })
-    }
-
-    fn which(&self, who: Who) -> Option<Which> {
-        match who {
-            Who::Primary => Some(Which::Primary),
-            Who::Candidate => self.promoted().map(|name| Which::Replica(name.to_owned())),
-        }
-    }
-
-    fn go(&mut self, step: Step, cx: &Cx<'_>) {
-        if let Some(switchover) = self.switchover_mut() {
-            switchover.enter(step, cx.now);
-        }
-    }
-
-    /// The connection that stands.
-    fn standing(&self, who: Who, cx: &Cx<'_>) -> Option<ConnId> {
-        let link = cx.shared.links.get(self.get(&self.which(who)?)?.link)?;
-        link.command.as_ref().filter(|conn| conn.local.is_some()).map(|conn| conn.id)
-    }
-
-    /// Sends a request to one of the two.
-    fn tell(&self, who: Who, request: &[&str], ask: Ask, cx: &mut Cx<'_>) -> bool {
-        let (Some(failover), Some(instance)) =
-            (&self.failover, self.which(who).and_then(|which| self.get(&which)))
-        else {
-            return false;
-        };
-        let Some((first, rest)) = request.split_first() else { return false };
-        let request = words(std::iter::once(self.renamed(first)).chain(rest.iter().copied()));
-        cx.send(instance.link, request, Tag::Switchover { group: self.id, epoch: failover.epoch, ask })
-    }
-
-    /// Asks one of the two how far it is; earlier answers are void.
-    fn ask_how_far(&mut self, who: Who, cx: &mut Cx<'_>) {
-        let conn = self.standing(who, cx);
-        let Some(number) = self.switchover_mut().map(Switchover::number) else { return };
-        let Some(side) = self.side(who) else { return };
-        *side = Side { conn, number, ..Side::default() };
-        if conn.is_some() {
-            let ask = match who {
-                Who::Primary => Ask::Primary(number),
-                Who::Candidate => Ask::Candidate(number),
-            };
-            self.tell(who, &["INFO", "replication"], ask, cx);
-        }
-    }
-
-    /// Gives the primary an order.
-    fn order(&mut self, request: &[&str], cx: &mut Cx<'_>) {
-        let Some(switchover) = self.switchover_mut() else { return };
-        let number = switchover.number();
-        switchover.order = number;
-        switchover.ordered = None;
-        self.tell(Who::Primary, request, Ask::Order(number), cx);
-    }
-
-    /// The answer of one of the two; it is asked again if it was never asked in this step, or over a connection that is
-    /// no more.
-    fn report(&mut self, who: Who, cx: &mut Cx<'_>) -> Option<Report> {
-        let standing = self.standing(who, cx);
-        let side = self.side(who)?;
-        if side.report.is_some() {
-            return side.report.clone();
-        }
-        if standing.is_some() && side.conn != standing {
-            self.ask_how_far(who, cx);
-        }
-        None
-    }
-
-    /// The connection of the last request to the primary is gone, and with it perhaps the request.
-    fn lost_primary(&mut self, cx: &Cx<'_>) -> bool {
-        let standing = self.standing(Who::Primary, cx);
-        self.side(Who::Primary).is_none_or(|side| side.conn.is_none() || side.conn != standing)
-    }
-
     /// Another daemon is ahead: this one voted for it.
     fn is_overtaken(&self) -> bool {
         self.failover.as_ref().is_some_and(|failover| self.ballot.epoch > failover.epoch)
     }
 
     fn compare(&mut self, cx: &mut Cx<'_>) -> bool {
-        let Some(switchover) = self.switchover() else { return false };
-        let (since, again_at) = (switchover.step_at, switchover.again_at);
+        let Some(since) = self.switchover().map(|switchover| switchover.step_at) else { return false };
         let (primary, candidate) = (self.report(Who::Primary, cx), self.report(Who::Candidate, cx));
         let works = primary.as_ref().map(|report| report.role == Role::Primary);
         if let (Some(primary), Some(candidate)) = (&primary, &candidate) {
@@ -173,13 +73,9 @@ impl Group {
             }
             return false;
         }
-        if primary.is_some() && candidate.is_some() && cx.due(again_at + AGAIN, "ask again") {
-            if let Some(switchover) = self.switchover_mut() {
-                switchover.again_at = cx.now;
-            }
+        if primary.is_some() && candidate.is_some() && self.asks_again(AGAIN, "ask again", cx) {
             self.ask_how_far(Who::Primary, cx);
             self.ask_how_far(Who::Candidate, cx);
-            cx.wake_at(cx.now + AGAIN, "ask again");
         }
         false
     }
@@ -412,7 +308,7 @@ impl Group {
         let Some(switchover) = self.switchover() else { return false };
         let told = switchover.candidate.conn == switchover.told_on;
         let refused = report.as_ref().is_some_and(|report| told || report.applied < switchover.target);
-        if report.is_none() && self.is_witnessed(since, cx) {
+        if report.is_none() && self.is_witnessed(cx) {
             self.commit(cx);
             return false;
         }
@@ -428,21 +324,16 @@ impl Group {
 
     /// The candidate is silent, perhaps cut off from here alone. The old primary tells whether it obeyed: their link stands, under
     /// the replication id that a promotion brings about.
-    fn is_witnessed(&mut self, since: Time, cx: &mut Cx<'_>) -> bool {
+    fn is_witnessed(&mut self, cx: &mut Cx<'_>) -> bool {
+        let word = self.side(Who::Primary).and_then(|side| side.report.take());
         let Some(switchover) = self.switchover() else { return false };
-        let again_at = switchover.again_at.max(since) + WITNESS;
-        if let Some(old) = self.side(Who::Primary).and_then(|side| side.report.take()) {
-            let risen = self.switchover().is_some_and(|switchover| old.history != switchover.history);
-            if old.role == Role::Replica && old.link_up && risen && self.follows_candidate(&old, cx) {
-                return true;
-            }
+        let risen =
+            |old: &Report| old.role == Role::Replica && old.link_up && old.history != switchover.history;
+        if word.is_some_and(|old| risen(&old) && self.follows_candidate(&old, cx)) {
+            return true;
         }
-        if cx.due(again_at, "the old primary's word") {
-            if let Some(switchover) = self.switchover_mut() {
-                switchover.again_at = cx.now;
-            }
+        if self.asks_again(WITNESS, "the old primary's word", cx) {
             self.ask_how_far(Who::Primary, cx);
-            cx.wake_at(cx.now + WITNESS, "the old primary's word");
         }
         false
     }
