@@ -368,8 +368,8 @@ impl Group {
         let patience = cx.shared.params.reconf_timeout();
         let names: Vec<String> = self.replicas.keys().cloned().collect();
         let mut busy = 0;
-        for name in &names {
-            let which = Which::Replica(name.clone());
+        for name in names {
+            let which = Which::Replica(name);
             match self.get(&which).and_then(Instance::data).map(|data| data.reconf) {
                 Some(Reconf::Sent(at)) if cx.due(at + patience, "slave-reconf-timeout") => {
                     cx.event(Level::Notice, "-slave-reconf-sent-timeout", self, &which, "");
@@ -379,19 +379,9 @@ impl Group {
                 Some(Reconf::None | Reconf::Done) | None => {}
             }
         }
-        if self.is_outvoted(cx) {
-            return;
-        }
-        for name in names {
-            let which = Which::Replica(name);
-            let fresh =
-                self.get(&which).and_then(Instance::data).is_some_and(|data| data.reconf == Reconf::None);
-            if busy >= limit
-                || !fresh
-                || which == *promoted
-                || self.get(&which).is_some_and(|replica| replica.is_down() || just_promoted(replica, cx))
-            {
-                continue;
+        for which in self.untold(promoted, cx) {
+            if busy >= limit {
+                break;
             }
             if self.is_heard(&which, cx) && self.reconfigure(&which, Some(target), cx) {
                 self.set_reconf(&which, Reconf::Sent(cx.now));
@@ -403,8 +393,8 @@ impl Group {
         }
     }
 
-    /// After the time-out there is a last try for all that were not told yet. Who is down can't be told: perhaps another leader
-    /// promotes it meanwhile. It is seen to when it is back.
+    /// Replicas that are to be told whom to follow. Who is down is not: perhaps another leader promotes it meanwhile. It is seen to
+    /// when it is back.
     fn untold(&self, promoted: &Which, cx: &mut Cx<'_>) -> Vec<Which> {
         if self.is_outvoted(cx) {
             return Vec::new();
