@@ -258,21 +258,17 @@ fn number(
     out: &mut Actions,
 ) -> Option<u64> {
     let key = annotation(directive);
-    let Some(text) = service.annotations.get(&key) else {
-        problems.mended(&service.name, &key);
-        return None;
-    };
-    match text.parse::<u64>() {
-        Ok(number) if (least..=u64::from(u32::MAX)).contains(&number) => {
-            problems.mended(&service.name, &key);
-            Some(number)
-        }
-        Ok(_) | Err(_) => {
+    let text = service.annotations.get(&key);
+    let within = |number: &u64| (least..=u64::from(u32::MAX)).contains(number);
+    let number = text.and_then(|text| text.parse().ok()).filter(within);
+    match text.filter(|_| number.is_none()) {
+        Some(text) => {
             let problem = format!("is no whole number from {least}; the default is taken");
             problems.say(&service.name, &key, about(service, &key, text, &problem), out);
-            None
         }
+        None => problems.mended(&service.name, &key),
     }
+    number
 }
 
 /// Takes a group's options from the annotations of the Service whose label makes it. A quorum that isn't given is a
