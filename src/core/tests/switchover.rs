@@ -228,15 +228,20 @@ fn the_primary_gets_its_role_back_when_the_candidate_refuses_its_own() {
     assert!(place(&world, "6381: SLAVEOF NO ONE") < back);
 }
 
-#[test]
-fn the_primary_gets_its_role_back_when_the_candidate_dies() {
+/// The old primary obeyed. The candidate takes the promotion and dies before it says so.
+fn between_the_two() -> World {
     let mut world = ready();
-    // It takes the promotion and dies before it says so.
     world.fake(REPLICA_B).dies_of = Some("SLAVEOF");
     start(&mut world);
     world.run(500);
     assert!(world.saw("+failover-state-wait-promotion"), "{:#?}", world.events);
     assert_eq!(world.fake(PRIMARY).follows, Some(REPLICA_B));
+    world
+}
+
+#[test]
+fn the_primary_gets_its_role_back_when_the_candidate_dies() {
+    let mut world = between_the_two();
     world.run(3_000);
     assert!(world.saw("-failover-abort-slave-timeout"), "{:#?}", world.events);
     assert_eq!(world.fake(PRIMARY).follows, None);
@@ -264,11 +269,7 @@ fn the_old_primary_tells_that_the_candidate_obeyed() {
 
 #[test]
 fn a_primary_that_somebody_else_moved_on_meanwhile_is_left_to_him() {
-    let mut world = ready();
-    world.fake(REPLICA_B).dies_of = Some("SLAVEOF");
-    start(&mut world);
-    world.run(500);
-    assert_eq!(world.fake(PRIMARY).follows, Some(REPLICA_B));
+    let mut world = between_the_two();
     world.fake(PRIMARY).follows = Some(REPLICA_A);
     world.run(3_000);
     assert!(world.saw("-failover-abort-master-timeout"), "{:#?}", world.events);
@@ -278,12 +279,8 @@ fn a_primary_that_somebody_else_moved_on_meanwhile_is_left_to_him() {
 
 #[test]
 fn a_candidate_that_is_a_primary_after_all_goes_on_to_the_commit() {
-    let mut world = ready();
-    // It takes the promotion and is away before it says so; nor does the old primary answer when it is to be one again.
-    world.fake(REPLICA_B).dies_of = Some("SLAVEOF");
-    start(&mut world);
-    world.run(500);
-    assert_eq!(world.fake(PRIMARY).follows, Some(REPLICA_B));
+    let mut world = between_the_two();
+    // Nor does the old primary answer when it is to be one again.
     world.kill(PRIMARY);
     world.run(2_000);
     assert!(!world.saw("-failover-abort-slave-timeout"), "{:#?}", world.events);

@@ -133,8 +133,9 @@ impl World {
                     }
                     // Told while writes were held back, and arrived when they no longer were: nobody could know.
                     let follow = args.first().is_some_and(|word| word.eq_ignore_ascii_case(b"SLAVEOF"));
-                    let over = process.pause_over(now).filter(|_| follow);
-                    let late = over.zip(data_host.told_at).is_some_and(|(over, told_at)| told_at < over);
+                    let told_at = data_host.told_at.filter(|_| follow);
+                    let late =
+                        told_at.is_some_and(|at| process.pause_over(now).is_some_and(|over| at < over));
                     if !process.request(net, &args, now, &mut effects) {
                         let words = args.iter().map(|word| String::from_utf8_lossy(word)).collect::<Vec<_>>();
                         let what = format!("n{node} is sent {words:?}");
@@ -262,18 +263,18 @@ impl World {
         let fact =
             Fact::Slaveof { group: group.clone(), node: address.clone(), priority, target, primary_for };
         self.see(daemon, &fact);
-        if promoted {
-            self.see_handover(daemon, &group, &address);
-            self.see_restore(daemon, &group, &address);
+        let handover = self.ledger.current(daemon, &group).and_then(|attempt| attempt.handover.clone());
+        match handover.filter(|_| promoted) {
+            Some((old, new)) if new == address => self.see_handover(daemon, &old, &new),
+            Some((old, new)) if old == address => self.see_restore(daemon, &new),
+            Some(_) | None => {}
         }
     }
 
     /// A planned switchover gives the old primary its role back. A candidate that it can't reach may have become a primary all
     /// the same, and takes writes until it is made a replica again.
-    fn see_restore(&mut self, daemon: usize, group: &str, address: &str) {
-        let handover = self.ledger.current(daemon, group).and_then(|attempt| attempt.handover.clone());
-        let Some((_, new)) = handover.filter(|(old, _)| old == address) else { return };
-        let Some(node) = self.node_at(&new) else { return };
+    fn see_restore(&mut self, daemon: usize, candidate: &str) {
+        let Some(node) = self.node_at(candidate) else { return };
         let to = self.node_host(node);
         let host = &self.hosts[to];
         if !host.running || host.stopped > 0 || self.net.is_disturbed(daemon, to) {
@@ -283,15 +284,13 @@ impl World {
 
     /// A planned switchover promotes: whatever the old primary holds, and so whatever it acknowledged, is there. One that a
     /// moment ago became a primary once more, by nobody's word and after it had been told to follow, is not known of.
-    fn see_handover(&mut self, daemon: usize, group: &str, address: &str) {
-        let handover = self.ledger.current(daemon, group).and_then(|attempt| attempt.handover.clone());
-        let Some((old, new)) = handover.filter(|(_, new)| new == address) else { return };
+    fn see_handover(&mut self, daemon: usize, old: &str, new: &str) {
         let process = |world: &Self, address: &str| -> Option<Vec<u32>> {
             Some(world.nodes[world.node_at(address)?].process.as_ref()?.data().to_vec())
         };
-        let (Some(held), Some(have)) = (process(self, &old), process(self, &new)) else { return };
+        let (Some(held), Some(have)) = (process(self, old), process(self, new)) else { return };
         self.figures.handovers += 1;
-        let rose_unknown = self.node_at(&old).map(|node| &self.nodes[node]).is_some_and(|node| {
+        let rose_unknown = self.node_at(old).map(|node| &self.nodes[node]).is_some_and(|node| {
             node.rose_at.is_some_and(|at| self.now.since(at) < UNKNOWN) && !node.told_by.contains(&daemon)
         });
         if rose_unknown {
@@ -302,7 +301,7 @@ impl World {
             let process = self.node_at(address).and_then(|node| self.nodes[node].process.as_ref());
             process.is_some_and(FakeRedis::is_primary)
         };
-        if still_primary(&old) {
+        if still_primary(old) {
             let what = format!("d{daemon} promotes {new} while {old} is a primary");
             self.break_rule("a planned switchover leaves one primary", what);
         } else if let Some(write) = held.iter().find(|write| !have.contains(write)) {
