@@ -142,7 +142,13 @@ impl Group {
         // A copy: the bytes received lie in a larger buffer.
         data.info_text = (bytes.len() <= KEPT_INFO).then(|| Bytes::copy_from_slice(bytes));
         data.loading = facts.loading;
-        data.history = facts.history();
+        let history = facts.history();
+        // A primary that writes another history than before was made one anew, behind a cut.
+        let anew = data.history.zip(history).is_some_and(|(before, now)| before.id != now.id);
+        if anew && facts.role == Some(Role::Primary) {
+            data.role_at = cx.now;
+        }
+        data.history = history;
         if facts.role == Some(Role::Replica) {
             data.priority = facts.priority.unwrap_or(data.priority);
             data.offset = facts.offset.unwrap_or(data.offset);

@@ -159,6 +159,19 @@ impl Group {
         false
     }
 
+    /// Whether what it is taken for was told by INFO just now; else it is asked. ROLE won't do: a stray that was made a replica
+    /// and then a primary again while it was cut off calls itself a primary before and after, and only its history tells.
+    fn is_described(&mut self, which: &Which, cx: &mut Cx<'_>) -> bool {
+        let Some(data) = self.get(which).and_then(Instance::data) else { return false };
+        if data.info_at == Some(cx.now) && data.freshness.is_fresh(cx.now) {
+            return true;
+        }
+        if data.info_sent_at.is_none_or(|at| cx.now > at + MOMENT) {
+            self.ask_info(which, cx);
+        }
+        false
+    }
+
     /// Takes down what was said. Whether it is another role than before.
     pub(crate) fn note_role(&mut self, which: &Which, asked_at: Time, said: &Said<'_>, cx: &Cx<'_>) -> bool {
         let Some(data) = self.get_mut(which).and_then(Instance::data_mut) else { return false };
@@ -252,6 +265,7 @@ impl Group {
             && self.no_attempt_for(wait, cx)
             && there
             && self.primary_is_sane(cx)
+            && (hasty || self.is_described(&Which::Replica(name.to_owned()), cx))
         {
             self.repoint(name, "+convert-to-slave", cx);
         }
@@ -339,6 +353,7 @@ impl Group {
                     && cx.now.since(changed_at) > wait
                     && self.no_attempt_for(wait, cx)
                     && self.primary_is_sane(cx)
+                    && self.is_described(&Which::Replica(name.to_owned()), cx)
                 {
                     self.repoint(name, "+fix-slave-config", cx);
                 }

@@ -11,7 +11,7 @@ impl World {
         let group = *self.engine.groups.keys().next().unwrap();
         let link = self.engine.groups[&group].primary.link;
         let command = self.engine.shared.links.get_mut(link).unwrap().command.as_mut().unwrap();
-        command.pending.push_front(crate::core::link::Tag::Info(self.now));
+        command.pending.push_front(Tag::Info(self.now));
         self.handle(Input::Frame { conn, reply: Reply::bulk(info.to_owned()) });
     }
 

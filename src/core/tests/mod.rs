@@ -19,6 +19,7 @@ use bytes::Bytes;
 
 use super::action::Level;
 use super::ids::{ClientId, ConnId};
+use super::link::Tag;
 use super::settings::{GroupSettings, HostPort, KnownSentinel};
 use super::{Action, Engine, Input, Node, Settings, Time};
 use crate::resp::Reply;
@@ -324,13 +325,17 @@ impl World {
         (!dies).then_some(reply)
     }
 
+    /// What waits for an answer on the command connection to a port.
+    fn pending(&self, port: u16) -> Vec<Tag> {
+        let (link, _) = self.engine.shared.links.find(self.command(port)).unwrap();
+        let command = self.engine.shared.links.get(link).unwrap().command.as_ref().unwrap();
+        command.pending.iter().cloned().collect()
+    }
+
     /// A node that was silent is heard after all, on the same connection: what it was asked up to then.
     fn answers_late(&mut self, port: u16, upto: Time) {
-        use super::link::Tag;
         let conn = self.command(port);
-        let (link, _) = self.engine.shared.links.find(conn).unwrap();
-        let command = self.engine.shared.links.get_mut(link).unwrap().command.as_ref().unwrap();
-        for tag in command.pending.clone() {
+        for tag in self.pending(port) {
             let fake = self.fake(port);
             let reply = match tag {
                 Tag::Info(asked_at) | Tag::Role(asked_at) if asked_at > upto => break,

@@ -194,6 +194,45 @@ fn a_switch_known_from_the_file_alone_demotes_nobody_early() {
     assert_eq!(orders(&world, PRIMARY), 1, "after Sentinel's wait");
 }
 
+/// It calls itself a primary before and after: others made it a replica, and promoted it, between two looks at it. Found by
+/// simulation seed 922447.
+#[test]
+fn sentinel_s_wait_begins_anew_when_a_stray_primary_writes_another_history() {
+    let mut settings = settings();
+    settings.groups[0].primary.port = REPLICA_A;
+    settings.groups[0].known_replicas[0].port = PRIMARY;
+    settings.groups[0].config_epoch = 1;
+    let mut world = World::new(settings);
+    world.fake(REPLICA_A).follows = None;
+    world.run(7_000);
+    world.fake(PRIMARY).history = ('d', '1');
+    world.run(8_000);
+    assert_eq!(orders(&world, PRIMARY), 0);
+    world.run(20_000);
+    assert_eq!(orders(&world, PRIMARY), 1);
+}
+
+/// What a cut kept back is from before what others have done since. Found by simulation seed 998752.
+#[test]
+fn a_stray_is_not_put_right_on_what_it_said_before_a_cut() {
+    for stray in [None, Some(9999)] {
+        let mut settings = settings();
+        settings.groups[0].failover_timeout = Duration::from_secs(5);
+        let mut world = World::new(settings);
+        world.fake(REPLICA_B).follows = stray;
+        world.run(19_900);
+        // INFO comes each ten seconds.
+        world.fake(REPLICA_B).up = false;
+        world.run(400);
+        world.answers_late(REPLICA_B, world.now);
+        assert_eq!(orders(&world, REPLICA_B), 0, "{stray:?}: {:#?}", world.events);
+        // It is asked once more, and says the same.
+        world.revive(REPLICA_B);
+        world.answers_late(REPLICA_B, world.now);
+        assert_eq!(orders(&world, REPLICA_B), 1, "{stray:?}: {:#?}", world.events);
+    }
+}
+
 /// What it has been told meanwhile, by others, this daemon may not have heard either.
 #[test]
 fn sentinel_s_wait_begins_anew_when_a_stray_primary_was_away() {

@@ -20,6 +20,8 @@ use crate::sim::plan::DaemonId;
 #[derive(Debug, Default)]
 pub(super) struct SavedFirst {
     ever: BTreeSet<(DaemonId, String, String)>,
+    /// Those that a process followed although the disk refused them: the same holds for them while it lives.
+    in_memory: BTreeSet<(DaemonId, String, String)>,
     /// Groups that were removed, and perhaps set up again, since the last write: all that is known of them is the operator's
     /// word.
     by_hand: BTreeSet<(DaemonId, String)>,
@@ -38,6 +40,9 @@ impl Invariant for SavedFirst {
         }
         if news {
             self.by_hand.retain(|(who, group)| *who != d || seen.is_overtaken(group));
+        }
+        if let Fact::Started { .. } = seen.fact {
+            self.in_memory.retain(|(who, ..)| *who != d);
         }
         if let Fact::Forgot { group: Some(group), .. } = seen.fact {
             self.by_hand.insert((d, group.clone()));
@@ -99,8 +104,10 @@ impl Invariant for SavedFirst {
             Fact::Pointed { group, .. } if by_hand(group) => Ok(()),
             Fact::Pointed { group, address: told } => {
                 let held = saved(group).map(address);
+                let known = (d, group.clone(), told.clone());
+                let followed = self.ever.contains(&known) || self.in_memory.contains(&known);
                 // What an operator has only now told to watch rests on his word.
-                if held.is_none() || self.ever.contains(&(d, group.clone(), told.clone())) || seen.refused {
+                if held.is_none() || followed || seen.refused {
                     return Ok(());
                 }
                 Err(format!("d{d} sends clients of {group} to {told}, on its disk the primary is {held:?}"))
@@ -108,8 +115,13 @@ impl Invariant for SavedFirst {
             Fact::Event { event, .. } if event.name == "+switch-master" => {
                 let words: Vec<&str> = event.payload.split(' ').collect();
                 let [name, _, _, ip, port] = words[..] else { return Err(event.payload.clone()) };
+                let told = format!("{}:{port}", canonical(ip));
                 let held = saved(name).map(address);
-                if held.as_deref() == Some(format!("{}:{port}", canonical(ip)).as_str()) || seen.refused {
+                if seen.refused {
+                    self.in_memory.insert((d, name.to_owned(), told));
+                    return Ok(());
+                }
+                if held == Some(told) {
                     return Ok(());
                 }
                 Err(format!(
