@@ -1,7 +1,7 @@
 //! Fleets on Kubernetes against a model of the API server: seeded runs, each with faults of all kinds.
 //!
 //! `VEDETTE_SIM_SEED=N` plays one seed, `VEDETTE_SIM_RUNS=N` so many, `VEDETTE_SIM_FROM=N` from that seed on. What fails prints its
-//! trace and the command that repeats it.
+//! trace and the command that repeats it; `VEDETTE_SIM_TRACE=FILE` beside it writes the whole trace there.
 #![cfg(feature = "sim")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
@@ -40,6 +40,9 @@ fn the_laws_hold_in_every_run_and_the_fleet_heals() {
                 Ok(outcome) => {
                     switches.fetch_add(outcome.switches, Ordering::Relaxed);
                     if let Some((law, what)) = outcome.violation {
+                        if let Ok(path) = std::env::var("VEDETTE_SIM_TRACE") {
+                            std::fs::write(path, outcome.trace.join("\n")).unwrap();
+                        }
                         let tail = outcome.trace.len().saturating_sub(TAIL);
                         let trace = outcome.trace[tail..].join("\n");
                         reports.lock().unwrap().push(format!("{trace}\nseed {seed} breaks '{law}': {what}"));
