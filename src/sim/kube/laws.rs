@@ -169,7 +169,7 @@ impl World {
     }
 
     /// Whether the Lease names a Pod as one that held the group's data. Without a commit there is nothing to judge by.
-    fn is_recorded(&self, pod: usize) -> bool {
+    pub(super) fn is_recorded(&self, pod: usize) -> bool {
         let Some(lease) = self.lease() else { return true };
         let Some(primary) = &lease.primary else { return true };
         let (name, uid) = (&self.pods[pod].name, format!("uid-{}", self.pods[pod].uid));

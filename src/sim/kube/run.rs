@@ -118,7 +118,9 @@ pub fn run_fleet(seed: u64) -> FleetOutcome {
     }
     world.heal();
     let writes = world.rng.below(1_000_000);
-    let agreed = world.run_to(HEAL, |world| (0..PODS).any(|at| world.agree_on(at)));
+    let all_agree = |world: &World| (0..PODS).any(|at| world.agree_on(at));
+    let agreed =
+        world.run_to(HEAL, all_agree) || (world.remove_foreign_data() && world.run_to(HEAL, all_agree));
     if !agreed {
         let what = (0..SIZE).map(|at| format!("d{at} {:?}", world.told(at))).collect::<Vec<_>>().join(", ");
         world.laws.break_law("once faults stop all agree", what);
@@ -262,6 +264,22 @@ impl World {
                 self.start_daemon(daemon, SIZE);
             }
         }
+    }
+
+    /// An operator does what DataDiverged asks him for. A node that was down when its group was taken up, or since it was
+    /// forgotten, and that lost its history as it started, can't be told from a stranger.
+    fn remove_foreign_data(&mut self) -> bool {
+        let told = |name: &str| {
+            let start = format!("DataDiverged g: {name} ");
+            self.api.events.iter().any(|event| event.starts_with(&start))
+        };
+        let foreign: Vec<usize> = (0..PODS)
+            .filter(|at| self.guarded && told(&self.pods[*at].name) && !self.is_recorded(*at))
+            .collect();
+        for at in &foreign {
+            self.recreate_pod(*at, true);
+        }
+        !foreign.is_empty()
     }
 
     /// All agree on that Pod.
