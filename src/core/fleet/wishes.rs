@@ -84,7 +84,8 @@ impl Ward {
                 desk.cx.shared.touched.insert(desk.group.id);
             }
             Wish::Diverged => {
-                let text = "Two primaries hold data of their own: neither is touched. Name one by removing the other's data";
+                let text = "Nodes hold different data, and nothing tells which are the group's: none are touched. Remove those that \
+                            are not to be kept";
                 // Looked at again and again, said once.
                 if !std::mem::replace(&mut self.diverged, true) {
                     desk.cx.log(Level::Warning, Some(desk.group), text.to_owned());

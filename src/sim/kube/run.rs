@@ -266,16 +266,23 @@ impl World {
         }
     }
 
-    /// An operator does what DataDiverged asks him for. A node that was down when its group was taken up, or since it was
-    /// forgotten, and that lost its history as it started, can't be told from a stranger.
+    /// An operator does what DataDiverged asks him for; whether it did. A node that was down when its group was taken up, or
+    /// since it was forgotten, and that lost its history as it started, can't be told from a stranger. Where nobody is
+    /// recorded at all, he keeps what there is most of.
     fn remove_foreign_data(&mut self) -> bool {
-        let told = |name: &str| {
-            let start = format!("DataDiverged g: {name} ");
-            self.api.events.iter().any(|event| event.starts_with(&start))
+        let told = |what: &str| {
+            let start = format!("DataDiverged g: {what} ");
+            self.guarded && self.api.events.iter().any(|event| event.starts_with(&start))
         };
-        let foreign: Vec<usize> = (0..PODS)
-            .filter(|at| self.guarded && told(&self.pods[*at].name) && !self.is_recorded(*at))
-            .collect();
+        let held = |at: &usize| self.pods[*at].redis.as_ref().map_or(0, |redis| redis.data().len());
+        let recorded = self.lease().is_some_and(|lease| lease.primary.is_some());
+        let foreign: Vec<usize> = if recorded {
+            (0..PODS).filter(|at| told(&self.pods[*at].name) && !self.is_recorded(*at)).collect()
+        } else {
+            let kept = (0..PODS).max_by_key(held);
+            let others = (0..PODS).filter(|at| Some(*at) != kept && held(at) > 0);
+            others.filter(|_| told("Nodes hold different data, and")).collect()
+        };
         for at in &foreign {
             self.recreate_pod(*at, true);
         }
