@@ -30,13 +30,35 @@ pub(super) trait Watched: Told {
     }
 }
 
+/// What has been told of a watch.
+#[derive(Debug, Default)]
+struct Account {
+    open: Option<bool>,
+    without_right: bool,
+}
+
+impl Account {
+    /// It is open. Whether it had been lost.
+    fn opened(&mut self) -> bool {
+        self.without_right = false;
+        self.open.replace(true) == Some(false)
+    }
+
+    /// It is lost, perhaps for want of a right. Whether that is news to the core, and whether it is to people: which rights
+    /// are given may change while the API server is away, too.
+    fn lost(&mut self, without_right: bool) -> (bool, bool) {
+        let lost = self.open.replace(false) != Some(false);
+        let refused = without_right && !self.without_right;
+        self.without_right = without_right;
+        (lost, lost || refused)
+    }
+}
+
 /// Tells what the watch of a kind shows, until the process ends.
 pub(super) async fn follow<K: Watched>(cluster: Rc<Cluster>, selector: String) {
     let objects = Objects::<K>::new(cluster.setup.access.clone(), &cluster.setup.namespace);
     let mut watch = objects.watch(&selector);
-    // What the core was told last; nothing yet.
-    let mut open = None;
-    let mut without_right = false;
+    let mut account = Account::default();
     loop {
         let seen = watch.next().await;
         K::note(&seen, &mut cluster.memory.borrow_mut());
@@ -51,10 +73,9 @@ pub(super) async fn follow<K: Watched>(cluster: Rc<Cluster>, selector: String) {
             kube::Seen::Changed(one) => Seen::Changed(one.tell()),
             kube::Seen::Removed(one) => Seen::Removed(K::KIND, one.tell().name().to_owned()),
             kube::Seen::Open => {
-                if open == Some(false) {
+                if account.opened() {
                     cluster.log(Level::Notice, &format!("the {} are in sight again", words::<K>()));
                 }
-                open = Some(true);
                 cluster.metrics().watching(K::KIND, true);
                 Seen::Watching(K::KIND, true)
             }
@@ -62,13 +83,11 @@ pub(super) async fn follow<K: Watched>(cluster: Rc<Cluster>, selector: String) {
                 cluster.failed(&error);
                 cluster.metrics().watching(K::KIND, false);
                 let off = K::KIND == Kind::Node && error.code == Some(403);
-                let lost = open.replace(false) != Some(false);
-                // Which rights are given may change while the API server is away, too.
-                if lost || off && !without_right {
+                let (news, complaint) = account.lost(off);
+                if complaint {
                     complain::<K>(&cluster, &error, off);
                 }
-                without_right = off;
-                if lost {
+                if news {
                     cluster.tell(Input::Seen(Seen::Watching(K::KIND, false)));
                 }
                 if off {
@@ -153,4 +172,21 @@ impl Watched for Service {
 
 impl Watched for Node {
     fn note(_: &kube::Seen<Self>, _: &mut Memory) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_right_that_goes_while_the_server_is_away_is_told_of_once() {
+        let mut account = Account::default();
+        assert!(!account.opened(), "the first time");
+        assert_eq!(account.lost(false), (true, true));
+        assert_eq!(account.lost(false), (false, false));
+        assert_eq!(account.lost(true), (false, true));
+        assert_eq!(account.lost(true), (false, false));
+        assert!(account.opened());
+        assert_eq!(account.lost(true), (true, true));
+    }
 }
