@@ -11,6 +11,7 @@ mod engine;
 mod failover;
 mod fastdown;
 mod fleet;
+mod followers;
 #[cfg(feature = "fuzz")]
 pub(crate) mod fuzz;
 pub mod glob;
