@@ -48,16 +48,13 @@ pub(super) fn lot(
     if !may_hold_data(standing) {
         return Lot::Follows;
     }
-    if leader.empty {
-        // What holds data is never told to take over nothing.
-        return Lot::Waits;
-    }
     let recorded = |primary: &Primary| histories(standing).any(|id| *id == primary.replication_id);
-    if is_recorded(lease, uid, pod)
+    let ours = is_recorded(lease, uid, pod)
         || are_kin(standing, leader)
-        || lease.primary.as_ref().is_some_and(recorded)
-    {
-        return Lot::Follows;
+        || lease.primary.as_ref().is_some_and(recorded);
+    if ours {
+        // What holds data is never told to take over nothing.
+        return if leader.empty { Lot::Waits } else { Lot::Follows };
     }
     if standing.busy { Lot::Waits } else { Lot::Foreign }
 }
@@ -91,6 +88,13 @@ pub(super) fn known_to(
         add_name(&mut replicas, pod, nodes);
     }
     replicas
+}
+
+/// Those whose data keep one without from being promoted, and who can't be promoted themselves: nobody knows them.
+pub(super) fn strangers(lease: &GroupLease, gates: &Gates, nodes: &BTreeMap<PodUid, Listed>) -> Vec<PodUid> {
+    let known = |uid: &PodUid| nodes.get(uid).is_none_or(|node| is_recorded(lease, uid, &node.pod));
+    let holds = gates.open_ones().filter(|(_, standing)| !standing.empty && !standing.busy);
+    holds.filter(|(uid, _)| !known(uid)).map(|(uid, _)| uid.clone()).collect()
 }
 
 /// Who follows the primary holds the group's data from then on.

@@ -78,6 +78,33 @@ fn another_database_under_the_same_labels_is_not_overwritten() {
     assert!(!replicas.allowed.contains(&PodUid::from("d")) && !replicas.names.contains("d"), "{replicas:?}");
 }
 
+/// Found by fleet simulation seed 188817: the group's own hold nothing, and must not win against data; nobody said whose.
+#[test]
+fn a_stranger_that_keeps_an_empty_group_from_a_primary_is_told_of() {
+    for down in [false, true] {
+        let mut world = World::new();
+        world.nodes.values_mut().for_each(|node| node.empty = true);
+        world.nodes.insert(PodUid::from("d"), foreign("d1"));
+        let mut member = world.member("m");
+        if down {
+            world.down.push("a");
+            let (listed, gathered) = (world.listed(), world.gathered());
+            world.tell(&mut member, listed);
+            world.tell(&mut member, gathered);
+        } else {
+            world.tell(&mut member, Fact::Wrong(true));
+        }
+        world.pass(&mut member, Duration::from_secs(40));
+        assert!(world.told("d is foreign"), "{down}: {:?}", world.log);
+        assert!(
+            !world.told("d Follow") && !world.log.iter().any(|line| line.contains("Promote")),
+            "{:?}",
+            world.log
+        );
+        assert_eq!(world.lease().epoch(), 7, "nobody is promoted");
+    }
+}
+
 #[test]
 fn who_restarted_from_an_append_only_file_follows_whatever_its_history() {
     for recorded in ["uid", "name", "primary", "followed"] {

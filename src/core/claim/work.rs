@@ -147,6 +147,10 @@ impl Claimant {
                 None if waits => return,
                 // Nobody can be promoted. Undone it is only if nobody was, or may yet be.
                 None if self.tried_stand_back(hold, failover, now) => {
+                    if heirless {
+                        let strangers = kin::strangers(&hold.lease, &hold.gates, &self.nodes);
+                        out.extend(strangers.into_iter().map(Wish::Foreign));
+                    }
                     return self.close(Outcome::Undone, now, out);
                 }
                 None => return self.wait(now, out),
