@@ -9,11 +9,12 @@ use tempfile::TempDir;
 use crate::support::group::NAME;
 use crate::support::{Group, Spec, eventually, poll};
 
-/// A script that appends its arguments, one line a call, and its open descriptors to files, then runs `end`.
+/// A script that appends its arguments, one line a call, and its open descriptors to files, then runs `end`. Several run at
+/// once: a line is one write.
 fn script(dir: &Path, name: &str, end: &str) -> PathBuf {
     let path = dir.join(name);
     let text = format!(
-        "#!/bin/sh\n{{ for word in \"$@\"; do printf '<%s>' \"$word\"; done; printf '\\n'; }} >>{dir}/{name}.calls\n\
+        "#!/bin/sh\nline=$(for word in \"$@\"; do printf '<%s>' \"$word\"; done)\nprintf '%s\\n' \"$line\" >>{dir}/{name}.calls\n\
          ls -l /proc/self/fd >>{dir}/{name}.fds\n{end}\n",
         dir = dir.display()
     );
