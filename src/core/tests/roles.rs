@@ -180,14 +180,20 @@ fn what_obeyed_once_is_then_given_the_time_that_sentinel_gives() {
     assert_eq!(orders(&world, PRIMARY), 2);
 }
 
-#[test]
-fn a_switch_known_from_the_file_alone_demotes_nobody_early() {
+/// The file names the first replica as the primary; the old one calls itself one, too.
+fn switched_before_the_start() -> World {
     let mut settings = settings();
     settings.groups[0].primary.port = REPLICA_A;
     settings.groups[0].known_replicas[0].port = PRIMARY;
     settings.groups[0].config_epoch = 1;
     let mut world = World::new(settings);
     world.fake(REPLICA_A).follows = None;
+    world
+}
+
+#[test]
+fn a_switch_known_from_the_file_alone_demotes_nobody_early() {
+    let mut world = switched_before_the_start();
     world.run(7_000);
     assert_eq!(orders(&world, PRIMARY), 0);
     world.run(30_000);
@@ -198,12 +204,7 @@ fn a_switch_known_from_the_file_alone_demotes_nobody_early() {
 /// simulation seed 922447.
 #[test]
 fn sentinel_s_wait_begins_anew_when_a_stray_primary_writes_another_history() {
-    let mut settings = settings();
-    settings.groups[0].primary.port = REPLICA_A;
-    settings.groups[0].known_replicas[0].port = PRIMARY;
-    settings.groups[0].config_epoch = 1;
-    let mut world = World::new(settings);
-    world.fake(REPLICA_A).follows = None;
+    let mut world = switched_before_the_start();
     world.run(7_000);
     world.fake(PRIMARY).history = ('d', '1');
     world.run(8_000);
@@ -236,12 +237,7 @@ fn a_stray_is_not_put_right_on_what_it_said_before_a_cut() {
 /// What it has been told meanwhile, by others, this daemon may not have heard either.
 #[test]
 fn sentinel_s_wait_begins_anew_when_a_stray_primary_was_away() {
-    let mut settings = settings();
-    settings.groups[0].primary.port = REPLICA_A;
-    settings.groups[0].known_replicas[0].port = PRIMARY;
-    settings.groups[0].config_epoch = 1;
-    let mut world = World::new(settings);
-    world.fake(REPLICA_A).follows = None;
+    let mut world = switched_before_the_start();
     world.run(3_000);
     world.kill(PRIMARY);
     world.run(20_000);
