@@ -14,10 +14,6 @@ use crate::support::{Client, Value};
 const DOWN_AFTER: Duration = Duration::from_millis(1000);
 /// Writes before a fault.
 pub(crate) const WRITES: usize = 50;
-/// Rounds of a genuine daemon whose primary is stopped.
-const GENUINE: usize = 3;
-/// In how many rounds a genuine daemon is waited for until it demotes the old primary, which takes it ten seconds.
-const DEMOTIONS: usize = 3;
 /// The longest that an old primary is watched taking writes.
 const WRITES_END: Duration = Duration::from_secs(60);
 
@@ -54,8 +50,7 @@ pub(crate) fn kill(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
 pub(crate) fn stop(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
     let mut fleet = Fleet::start(kind, DOWN_AFTER, &[], &[]);
     let events = Arc::new(fleet.events());
-    let demotions = plan.rounds_of(kind, DEMOTIONS);
-    for round in 0..plan.rounds_of(kind, GENUINE) {
+    for round in 0..plan.rounds {
         let old = fleet.restore();
         let writer = fleet.follower(&events);
         writer.goes_on(WRITES);
@@ -78,9 +73,7 @@ pub(crate) fn stop(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
         let mut late = LateWriter::connect(old);
         let begin = Instant::now();
         fleet.node(old).resume();
-        if round < demotions {
-            sheet.add("cont-writes", kind, ms(begin, late.last_write(begin)));
-        }
+        sheet.add("cont-writes", kind, ms(begin, late.last_write(begin)));
     }
 }
 

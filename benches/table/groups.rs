@@ -21,8 +21,8 @@ const CALM: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(20);
 /// Groups that lose their primary at once.
 const LOST: usize = 100;
-/// Rounds of the mass failover: genuine daemons take up to a minute for one.
-const MASS: (usize, usize) = (1, 3);
+/// Daemons of a fleet, each of which gives a sample of what it costs.
+const DAEMONS: usize = 3;
 
 /// Three daemons that were started together on fresh files.
 struct Daemons {
@@ -38,7 +38,7 @@ impl Daemons {
             lines: nodes.lines(2, of_each),
             ..SentinelSpec::default()
         };
-        let mut sentinels: Vec<Sentinel> = (0..3).map(|_| Sentinel::prepare(&spec)).collect();
+        let mut sentinels: Vec<Sentinel> = (0..DAEMONS).map(|_| Sentinel::prepare(&spec)).collect();
         sentinels.iter_mut().for_each(Sentinel::launch);
         let pingers = sentinels.iter().map(|sentinel| Pinger::start(sentinel.port())).collect();
         let begin = Instant::now();
@@ -70,13 +70,15 @@ fn knows_all(sentinel: &Sentinel, groups: usize, replicas: usize) -> bool {
 }
 
 /// What a fleet costs that has nothing to do, and how it answers while it starts.
-pub(crate) fn idle(kind: Kind, _plan: &Plan, sheet: &mut Sheet) {
-    let small = idle_with(kind, 100, sheet, ["memory-100", "cpu-100"]);
-    let large = idle_with(kind, 500, sheet, ["memory-500", "cpu-500"]);
-    // The difference of two sizes is what a group costs; what a daemon has anyway drops out.
-    for (small, large) in small.into_iter().zip(large) {
-        sheet.add("descriptors", kind, (large.0 - small.0) / 400.0);
-        sheet.add("packets", kind, (large.1 - small.1) / 400.0);
+pub(crate) fn idle(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
+    for _ in 0..plan.rounds.div_ceil(DAEMONS) {
+        let small = idle_with(kind, 100, sheet, ["memory-100", "cpu-100"]);
+        let large = idle_with(kind, 500, sheet, ["memory-500", "cpu-500"]);
+        // The difference of two sizes is what a group costs; what a daemon has anyway drops out.
+        for (small, large) in small.into_iter().zip(large) {
+            sheet.add("descriptors", kind, (large.0 - small.0) / 400.0);
+            sheet.add("packets", kind, (large.1 - small.1) / 400.0);
+        }
     }
 }
 
@@ -109,7 +111,7 @@ fn idle_with(kind: Kind, groups: usize, sheet: &mut Sheet, rows: [&'static str; 
 
 /// All primaries are lost in the same instant.
 pub(crate) fn mass(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
-    for _ in 0..plan.rounds_of(kind, MASS.0).min(MASS.1) {
+    for _ in 0..plan.rounds {
         let nodes = FakeFleet::start(LOST, 2);
         let lines = ["down-after-milliseconds 1000", "failover-timeout 10000"];
         let mut daemons = Daemons::start(kind, &nodes, 2, &lines);

@@ -16,8 +16,6 @@ use crate::support::group::NAME;
 use crate::support::{Process, eventually};
 
 const DOWN_AFTER: Duration = Duration::from_millis(1000);
-/// Rounds of the query rows: they are steady.
-const QUERY_ROUNDS: usize = 3;
 /// Row, connections, pipelined queries, queries.
 const QUERIES: [(&str, usize, usize, usize); 3] =
     [("query-1", 1, 1, 100_000), ("query-50", 50, 1, 200_000), ("query-16", 50, 16, 1_600_000)];
@@ -27,8 +25,6 @@ const CLIENTS: usize = 10_000;
 const RELEASE: Duration = Duration::from_secs(10);
 /// Subscribers of one event.
 const SUBSCRIBERS: usize = 1000;
-/// Rounds of a genuine daemon with subscribers.
-const GENUINE: usize = 3;
 
 /// Processor time of one GET-MASTER-ADDR-BY-NAME.
 pub(crate) fn queries(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
@@ -36,7 +32,7 @@ pub(crate) fn queries(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
     let port = fleet.0.sentinels[0].port();
     let dir = tempfile::TempDir::with_prefix("vedette-queries").unwrap();
     let pid = fleet.0.sentinels[0].process().pid();
-    for _ in 0..plan.rounds.min(QUERY_ROUNDS) {
+    for _ in 0..plan.rounds {
         for (row, connections, pipelined, count) in QUERIES {
             let mut command = Command::new("redis-benchmark");
             command.args(["-q", "-p", &port.to_string(), "-c", &connections.to_string()]);
@@ -51,7 +47,14 @@ pub(crate) fn queries(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
 }
 
 /// Memory of a connection that has asked once and is silent.
-pub(crate) fn clients(kind: Kind, _plan: &Plan, sheet: &mut Sheet) {
+pub(crate) fn clients(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
+    // Each time on a daemon that has not yet grown.
+    for _ in 0..plan.rounds {
+        sheet.add("clients", kind, kb_of_a_client(kind));
+    }
+}
+
+fn kb_of_a_client(kind: Kind) -> f64 {
     let mut fleet = Fleet::start(kind, DOWN_AFTER, &["maxclients 12000"], &[]);
     let port = fleet.0.sentinels[0].port();
     let before = fleet.0.sentinels[0].process().resident_kb();
@@ -65,14 +68,14 @@ pub(crate) fn clients(kind: Kind, _plan: &Plan, sheet: &mut Sheet) {
     }
     thread::sleep(RELEASE);
     let after = fleet.0.sentinels[0].process().resident_kb();
-    sheet.add("clients", kind, (after as f64 - before as f64) / CLIENTS as f64);
+    (after as f64 - before as f64) / CLIENTS as f64
 }
 
 /// How far apart in time +switch-master reaches the first and the last of many subscribers of one daemon.
 pub(crate) fn subscribers(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
     let mut fleet = Fleet::start(kind, DOWN_AFTER, &[], &[]);
     let events = fleet.events();
-    for _ in 0..plan.rounds_of(kind, GENUINE) {
+    for _ in 0..plan.rounds {
         let old = fleet.restore();
         let (ready, subscribed) = mpsc::channel();
         let port = fleet.0.sentinels[0].port();

@@ -11,14 +11,11 @@ use crate::common::{Kind, Plan, Sheet, spread};
 use crate::support::eventually;
 use crate::support::group::NAME;
 
-/// Rounds of a genuine daemon: each takes twelve seconds, and its figures hardly differ.
-const GENUINE: usize = 3;
-
 /// Lost writes and the pause.
 pub(crate) fn planned(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
     let mut fleet = Fleet::start(kind, Duration::from_millis(1000), &[], &[]);
     let events = Arc::new(fleet.events());
-    for round in 0..plan.rounds_of(kind, GENUINE) {
+    for round in 0..plan.rounds {
         let old = fleet.restore();
         let mut follower = fleet.follower(&events);
         let mut stubborn = fleet.stubborn();

@@ -10,8 +10,6 @@ use crate::common::{Events, Kind, Plan, Sheet, ms, spread};
 use crate::support::group::NAME;
 use crate::support::{Client, Value, eventually};
 
-/// Rounds of a genuine daemon.
-const GENUINE: usize = 3;
 /// After a fault nothing may be published for so long before the next: a second switch comes within a second or two.
 const QUIET: Duration = Duration::from_secs(3);
 /// How long the primary is away.
@@ -24,7 +22,7 @@ pub(crate) fn switches(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
     let mut fleet = Fleet::start(kind, Duration::from_millis(300), &[], &[]);
     let daemons = fleet.daemons();
     let events = Arc::new(fleet.events());
-    for round in 0..plan.rounds_of(kind, GENUINE) {
+    for round in 0..plan.rounds {
         let old = fleet.restore();
         let writer = fleet.follower(&events);
         writer.goes_on(WRITES);
@@ -57,7 +55,7 @@ pub(crate) fn reboot(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
     let line = format!("master-reboot-down-after-period {NAME} 200");
     let mut fleet = Fleet::start(kind, Duration::from_millis(1000), &[], &[&line]);
     let events = fleet.events();
-    for round in 0..plan.rounds_of(kind, GENUINE) {
+    for round in 0..plan.rounds {
         let old = fleet.restore();
         let key = |number| format!("reboot-{round}-{number}");
         let mut client = Client::connect("127.0.0.1", old).unwrap();
@@ -120,7 +118,7 @@ pub(crate) fn fast(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
 pub(crate) fn peers(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
     let mut fleet = Fleet::start(kind, Duration::from_millis(1000), &[], &[]);
     let primary = fleet.primary();
-    for _ in 0..plan.rounds_of(kind, GENUINE) {
+    for _ in 0..plan.rounds {
         // The hellos of the daemons before these have ended with them.
         fleet.0.sentinels.clear();
         let spec = fleet.0.spec.sentinel(&kind.program(), primary);
