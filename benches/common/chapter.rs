@@ -22,6 +22,9 @@ pub(crate) struct Chapter {
     pub(crate) id: &'static str,
     /// The rows.
     pub(crate) rows: &'static [Row],
-    /// Makes the samples of one daemon.
+    /// The daemons take turns round by round, of which each gives so many samples of a daemon: a machine's speed changes
+    /// within minutes, and what is held against another's figure must not rest on when it was taken.
+    pub(crate) alternates: Option<usize>,
+    /// Makes the samples of one daemon; of one round if they alternate.
     pub(crate) measure: fn(Kind, &Plan, &mut Sheet),
 }

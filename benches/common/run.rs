@@ -57,7 +57,9 @@ pub(crate) fn run(bench: &Bench, folder: &Path) -> ExitCode {
         bench.chapters.iter().filter(|chapter| chapter.rows.iter().any(|row| is_wanted(chapter, row)));
     for chapter in chapters {
         let comparable = chapter.rows.iter().any(|row| row.comparable);
-        for kind in kinds.iter().filter(|kind| comparable || **kind == Kind::Vedette) {
+        let kinds = kinds.iter().filter(|kind| comparable || **kind == Kind::Vedette);
+        let turns = chapter.alternates.map_or(1, |samples| plan.rounds.div_ceil(samples));
+        for kind in (0..turns).flat_map(|_| kinds.clone()) {
             let start = Instant::now();
             // What one daemon can't do must not keep the others from being measured; the cell stays empty.
             let outcome = catch_unwind(AssertUnwindSafe(|| (chapter.measure)(*kind, &plan, &mut sheet)));

@@ -31,6 +31,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
             ),
             both("kill-sentinel", "the same: first write of a Sentinel client", "ms", Figure::Median, 200.0),
         ],
+        alternates: None,
         measure: faults::kill,
     },
     Chapter {
@@ -51,6 +52,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
                 150.0,
             ),
         ],
+        alternates: None,
         measure: faults::silence,
     },
     // Of the failovers above.
@@ -66,6 +68,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
             ),
             own("opinions", "and opinions, of each member", "", Figure::Worst, 1.0),
         ],
+        alternates: None,
         measure: |_, _, _| {},
     },
     Chapter {
@@ -87,6 +90,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
                 50.0,
             ),
         ],
+        alternates: None,
         measure: faults::polite,
     },
     Chapter {
@@ -103,6 +107,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
                 100.0,
             ),
         ],
+        alternates: None,
         measure: crowds::rest,
     },
     Chapter {
@@ -111,6 +116,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
             digits: 1,
             ..both("mass", "100 of 100 primaries lost at once: all served again", "s", Figure::Median, 5.0)
         }],
+        alternates: None,
         measure: crowds::mass,
     },
 ];

@@ -22,7 +22,7 @@ const IDLE: Duration = Duration::from_secs(20);
 /// Groups that lose their primary at once.
 const LOST: usize = 100;
 /// Daemons of a fleet, each of which gives a sample of what it costs.
-const DAEMONS: usize = 3;
+pub(crate) const DAEMONS: usize = 3;
 
 /// Three daemons that were started together on fresh files.
 struct Daemons {
@@ -70,15 +70,13 @@ fn knows_all(sentinel: &Sentinel, groups: usize, replicas: usize) -> bool {
 }
 
 /// What a fleet costs that has nothing to do, and how it answers while it starts.
-pub(crate) fn idle(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
-    for _ in 0..plan.rounds.div_ceil(DAEMONS) {
-        let small = idle_with(kind, 100, sheet, ["memory-100", "cpu-100"]);
-        let large = idle_with(kind, 500, sheet, ["memory-500", "cpu-500"]);
-        // The difference of two sizes is what a group costs; what a daemon has anyway drops out.
-        for (small, large) in small.into_iter().zip(large) {
-            sheet.add("descriptors", kind, (large.0 - small.0) / 400.0);
-            sheet.add("packets", kind, (large.1 - small.1) / 400.0);
-        }
+pub(crate) fn idle(kind: Kind, _plan: &Plan, sheet: &mut Sheet) {
+    let small = idle_with(kind, 100, sheet, ["memory-100", "cpu-100"]);
+    let large = idle_with(kind, 500, sheet, ["memory-500", "cpu-500"]);
+    // The difference of two sizes is what a group costs; what a daemon has anyway drops out.
+    for (small, large) in small.into_iter().zip(large) {
+        sheet.add("descriptors", kind, (large.0 - small.0) / 400.0);
+        sheet.add("packets", kind, (large.1 - small.1) / 400.0);
     }
 }
 

@@ -27,22 +27,20 @@ const RELEASE: Duration = Duration::from_secs(10);
 const SUBSCRIBERS: usize = 1000;
 
 /// Processor time of one GET-MASTER-ADDR-BY-NAME.
-pub(crate) fn queries(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
+pub(crate) fn queries(kind: Kind, _plan: &Plan, sheet: &mut Sheet) {
     let mut fleet = Fleet::start(kind, DOWN_AFTER, &[], &[]);
     let port = fleet.0.sentinels[0].port();
     let dir = tempfile::TempDir::with_prefix("vedette-queries").unwrap();
     let pid = fleet.0.sentinels[0].process().pid();
-    for _ in 0..plan.rounds {
-        for (row, connections, pipelined, count) in QUERIES {
-            let mut command = Command::new("redis-benchmark");
-            command.args(["-q", "-p", &port.to_string(), "-c", &connections.to_string()]);
-            command.args(["-P", &pipelined.to_string(), "-n", &count.to_string()]);
-            command.args(["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME]);
-            let before = cpu(pid);
-            let mut benchmark = Process::spawn("redis-benchmark", command, dir.path());
-            assert!(benchmark.wait().success(), "redis-benchmark failed");
-            sheet.add(row, kind, (cpu(pid) - before) * 1e6 / count as f64);
-        }
+    for (row, connections, pipelined, count) in QUERIES {
+        let mut command = Command::new("redis-benchmark");
+        command.args(["-q", "-p", &port.to_string(), "-c", &connections.to_string()]);
+        command.args(["-P", &pipelined.to_string(), "-n", &count.to_string()]);
+        command.args(["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME]);
+        let before = cpu(pid);
+        let mut benchmark = Process::spawn("redis-benchmark", command, dir.path());
+        assert!(benchmark.wait().success(), "redis-benchmark failed");
+        sheet.add(row, kind, (cpu(pid) - before) * 1e6 / count as f64);
     }
 }
 

@@ -36,6 +36,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
                 50.0,
             ),
         ],
+        alternates: None,
         measure: faults::kill,
     },
     Chapter {
@@ -51,6 +52,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
                 150.0,
             ),
         ],
+        alternates: None,
         measure: faults::stop,
     },
     Chapter {
@@ -66,6 +68,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
             row("lost-stubborn", "the same by a client that does not", "", Figure::Always(0), 0.0),
             row("pause", "SENTINEL FAILOVER: pause of writes", "ms", Figure::Median, 25.0),
         ],
+        alternates: None,
         measure: moves::planned,
     },
     Chapter {
@@ -77,6 +80,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
             Figure::Always(1),
             1.0,
         )],
+        alternates: None,
         measure: short::switches,
     },
     Chapter {
@@ -88,6 +92,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
             Figure::NothingInTen(9),
             0.0,
         )],
+        alternates: None,
         measure: short::reboot,
     },
     Chapter {
@@ -102,11 +107,13 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
                 250.0,
             )
         }],
+        alternates: None,
         measure: short::fast,
     },
     Chapter {
         id: "peers",
         rows: &[Row { digits: 2, ..row("peers", "all peers known after start", "s", Figure::Median, 0.3) }],
+        alternates: None,
         measure: short::peers,
     },
     Chapter {
@@ -116,6 +123,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
             share("query-50", "the same: 50 connections", "us", 2, 1.1),
             share("query-16", "the same: 50 connections, pipelined 16", "us", 2, 1.1),
         ],
+        alternates: Some(1),
         measure: load::queries,
     },
     Chapter {
@@ -135,6 +143,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
             share("packets", "the same: packets per group and second", "", 1, 1.0),
             row("start-500", "start with 500 groups: no answer to PING for", "ms", Figure::Worst, 100.0),
         ],
+        alternates: Some(groups::DAEMONS),
         measure: groups::idle,
     },
     Chapter {
@@ -143,6 +152,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
             digits: 1,
             ..row("clients", "10,000 idle client connections, each", "KiB", Figure::Median, 5.3)
         }],
+        alternates: None,
         measure: load::clients,
     },
     Chapter {
@@ -157,6 +167,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
                 2.3,
             )
         }],
+        alternates: None,
         measure: groups::mass,
     },
     Chapter {
@@ -171,6 +182,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
                 22.0,
             )
         }],
+        alternates: None,
         measure: load::subscribers,
     },
 ];
