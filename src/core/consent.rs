@@ -90,8 +90,8 @@ impl Group {
 
     fn is_consented(&self, round: &Consent, now: Time) -> bool {
         let mut consents = 1;
-        for (run_id, peer) in &self.peers {
-            let answer = round.answers.get(run_id).copied().unwrap_or_default();
+        for peer in self.peers.values() {
+            let answer = round.answers.get(&peer.name).copied().unwrap_or_default();
             let gone = peer.down_since.is_some_and(|since| now.since(since) > AWAITED);
             let missing = !answer.is_whole() && !gone;
             if missing || answer.held == Some(Held::Later) {
@@ -143,7 +143,7 @@ impl Group {
         if !self.consent.as_ref().is_some_and(|round| self.is_consented(round, cx.now)) {
             return;
         }
-        for name in self.replicas.keys().cloned().collect::<Vec<_>>() {
+        for name in self.replicas.names().cloned().collect::<Vec<_>>() {
             let data = self.replicas.get(&name).and_then(|replica| replica.data());
             if data.is_some_and(|data| data.role == Role::Primary && data.displaced.is_some()) {
                 self.heed_role(&Which::Replica(name), Role::Primary, false, cx);

@@ -132,7 +132,7 @@ impl Group {
             return;
         }
         let asked = data.info_sent_at.unwrap_or(cx.now);
-        let row = Row::go_on(self.fast.lost.get(name).copied(), asked, cx.now, gap(pace));
+        let row = Row::go_on(self.fast.lost.get(&replica.name).copied(), asked, cx.now, gap(pace));
         self.fast.lost.insert(name.clone(), row);
         self.weigh(cx);
     }
@@ -149,13 +149,13 @@ impl Group {
         }
         let (mut from, mut upto) = (refused.from, refused.upto);
         let mut witnesses = 0;
-        for (name, replica) in &self.replicas {
+        for replica in self.replicas.values() {
             // Who is not there himself can say nothing, neither for nor against.
             let there = links.get(replica.link).is_some_and(|link| stands(&link.command));
             if replica.is_down() || !there {
                 continue;
             }
-            let Some(row) = self.fast.lost.get(name) else { return };
+            let Some(row) = self.fast.lost.get(&replica.name) else { return };
             from = from.max(row.from);
             upto = upto.min(row.upto);
             witnesses += 1;

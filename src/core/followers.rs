@@ -56,7 +56,7 @@ impl Group {
     fn repoint_some(&mut self, promoted: &Which, target: &Address, cx: &mut Cx<'_>) {
         let limit = usize::try_from(self.options.parallel_syncs).unwrap_or(usize::MAX).max(1);
         let patience = cx.shared.params.reconf_timeout();
-        let names: Vec<String> = self.replicas.keys().cloned().collect();
+        let names: Vec<String> = self.replicas.names().cloned().collect();
         let mut busy = 0;
         for name in names {
             let which = Which::Replica(name);

@@ -1,6 +1,5 @@
 //! A group: one primary, its replicas, and the peers that watch it too.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::address::Address;
@@ -10,6 +9,7 @@ use super::fastdown::FastDown;
 use super::fleet::Seat;
 use super::ids::{GroupName, SaveNo};
 use super::instance::{Instance, Kind};
+use super::instances::Instances;
 use super::switchover::{MissingRights, Switchover};
 use super::time::Time;
 use super::told::Told;
@@ -119,8 +119,8 @@ pub(crate) struct Group {
     pub(crate) name: GroupName,
     pub(crate) options: Options,
     pub(crate) primary: Instance,
-    pub(crate) replicas: BTreeMap<String, Instance>,
-    pub(crate) peers: BTreeMap<String, Instance>,
+    pub(crate) replicas: Instances,
+    pub(crate) peers: Instances,
     /// Objectively down since.
     pub(crate) odown_since: Option<Time>,
     /// Evidence by which the primary counts as down before down-after is over.
@@ -204,8 +204,8 @@ impl Group {
     /// Names of the primary, the replicas and the peers, in Sentinel's order of work.
     pub(crate) fn whiches(&self) -> Vec<Which> {
         std::iter::once(Which::Primary)
-            .chain(self.replicas.keys().cloned().map(Which::Replica))
-            .chain(self.peers.keys().cloned().map(Which::Peer))
+            .chain(self.replicas.names().cloned().map(Which::Replica))
+            .chain(self.peers.names().cloned().map(Which::Peer))
             .collect()
     }
 

@@ -182,7 +182,7 @@ impl Engine {
         let primary = Address { host: hello.primary_host.to_owned(), ip: primary, port: hello.primary_port };
         let (mut cx, parts) = self.split(now, out);
         // Nothing is learnt from somebody for whom there is no room.
-        if !parts.groups.get(&id).is_some_and(|group| group.peers.contains_key(hello.run_id)) {
+        if !parts.groups.get(&id).is_some_and(|group| group.peers.contains(hello.run_id)) {
             return;
         }
         if raise(&mut cx.shared.current_epoch, hello.epoch) {
@@ -207,11 +207,11 @@ impl Engine {
             return;
         }
         // Heard late: what this daemon said before it lost its file and with it its id.
-        if !group.peers.contains_key(run_id) && cx.is_own_address(&at) {
+        if !group.peers.contains(run_id) && cx.is_own_address(&at) {
             return;
         }
         let which = Which::Peer(run_id.to_owned());
-        if group.peers.contains_key(run_id) {
+        if group.peers.contains(run_id) {
             let rest = format!(" ip {} port {} for {run_id}", hello.host, hello.port);
             cx.event(Level::Notice, "+sentinel-address-switch", group, &Which::Primary, &rest);
             if let Some(peer) = group.peers.get_mut(run_id) {
@@ -238,7 +238,7 @@ impl Engine {
             }
         } else {
             let replaced =
-                group.peers.iter().find(|(_, peer)| peer.address.same(&at)).map(|(old, _)| old.clone());
+                group.peers.values().find(|peer| peer.address.same(&at)).map(|peer| peer.name.clone());
             if let Some(old) = replaced {
                 // The process at that address has a new identity: its old one is dead everywhere.
                 cx.event(Level::Notice, "+sentinel-invalid-addr", group, &Which::Peer(old.clone()), "");

@@ -23,6 +23,7 @@ mod index;
 mod info;
 pub mod input;
 mod instance;
+mod instances;
 mod link;
 mod monitor;
 mod news;

@@ -61,7 +61,7 @@ impl Engine {
             Some(Owner::Peer(run_id)) => self
                 .groups
                 .values()
-                .filter(|group| group.peers.contains_key(run_id))
+                .filter(|group| group.peers.contains(run_id))
                 .map(|group| (group.id, Which::Peer(run_id.clone())))
                 .collect(),
             None => Vec::new(),

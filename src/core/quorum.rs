@@ -32,7 +32,7 @@ impl Group {
 
     /// Asks INFO of all replicas at once.
     pub(crate) fn ask_replicas_info(&mut self, cx: &mut Cx<'_>) {
-        for name in self.replicas.keys().cloned().collect::<Vec<_>>() {
+        for name in self.replicas.names().cloned().collect::<Vec<_>>() {
             self.ask_info(&Which::Replica(name), cx);
         }
     }
@@ -153,7 +153,7 @@ impl Group {
         }
         let port = self.primary.address.port.to_string();
         let period = cx.shared.params.ask_period();
-        for name in self.peers.keys().cloned().collect::<Vec<_>>() {
+        for name in self.peers.names().cloned().collect::<Vec<_>>() {
             let Some(instance) = self.peers.get(&name) else { continue };
             let (link, Some(peer)) = (instance.link, instance.peer()) else { continue };
             let Some(state) = cx.shared.links.get(link) else { continue };

@@ -10,6 +10,7 @@ use super::fastdown::FastDown;
 use super::fleet::Seat;
 use super::group::{Group, GroupId, Options, Which};
 use super::instance::{DataNode, Displaced, Instance, Kind, Role};
+use super::instances::Instances;
 use super::link::LinkId;
 use super::quirks::Mistake;
 use super::settings::{GroupSettings, HostPort, KnownSentinel, Settings};
@@ -53,8 +54,8 @@ impl Engine {
                 renamed: settings.renamed_commands,
             },
             primary: Instance::new(Kind::Primary, settings.name.as_str().to_owned(), primary, link, now),
-            replicas: BTreeMap::new(),
-            peers: BTreeMap::new(),
+            replicas: Instances::default(),
+            peers: Instances::default(),
             odown_since: None,
             fast: FastDown::default(),
             config_epoch: settings.config_epoch,
@@ -211,12 +212,12 @@ impl Group {
     /// Adds a replica at an address that no other is known at.
     fn insert_replica(&mut self, at: Address, cx: &mut Cx<'_>, owners: &mut Owners) -> Option<String> {
         let key = at.shown_with_port(cx.shared.announce_hostnames || at.ip.is_none());
-        if self.replicas.contains_key(&key) {
+        if self.replicas.contains(&key) {
             return None;
         }
         let link = cx.shared.links.create(self.listens(), cx.now);
         owners.insert(link, Owner::Node(self.id, Which::Replica(key.clone())));
-        self.replicas.insert(key.clone(), Instance::new(Kind::Replica, key.clone(), at, link, cx.now));
+        self.replicas.insert(Instance::new(Kind::Replica, key.clone(), at, link, cx.now));
         Some(key)
     }
 
@@ -236,7 +237,7 @@ impl Group {
         };
         let mut peer = Instance::new(Kind::Peer, run_id.to_owned(), at, link, cx.now);
         run_id.clone_into(&mut peer.run_id);
-        self.peers.insert(run_id.to_owned(), peer);
+        self.peers.insert(peer);
     }
 
     /// Forgets a peer of this group.
@@ -250,7 +251,7 @@ impl Group {
     }
 
     fn forget_peers(&mut self, cx: &mut Cx<'_>, owners: &mut Owners) {
-        for run_id in self.peers.keys().cloned().collect::<Vec<_>>() {
+        for run_id in self.peers.names().cloned().collect::<Vec<_>>() {
             self.remove_peer(&run_id, cx, owners);
         }
     }
@@ -259,16 +260,16 @@ impl Group {
     /// turns out to be the primary is none.
     pub(crate) fn merge_replicas(&mut self, cx: &mut Cx<'_>, owners: &mut Owners) {
         let mut superfluous = Vec::new();
-        for (name, replica) in &self.replicas {
+        for replica in self.replicas.values() {
             let literal = replica.address.host.parse::<std::net::IpAddr>().is_ok();
-            let twin = self.replicas.iter().any(|(other, named)| {
-                other != name
+            let twin = self.replicas.values().any(|named| {
+                named.name != replica.name
                     && named.address.same(&replica.address)
                     && named.address.host.parse::<std::net::IpAddr>().is_err()
             });
-            let running = self.promoted() == Some(name.as_str());
+            let running = self.promoted() == Some(replica.name.as_str());
             if !running && (replica.address.same(&self.primary.address) || literal && twin) {
-                superfluous.push(name.clone());
+                superfluous.push(replica.name.clone());
             }
         }
         for name in &superfluous {
@@ -283,7 +284,7 @@ impl Group {
     }
 
     fn forget_replicas(&mut self, cx: &mut Cx<'_>, owners: &mut Owners) {
-        for (_, replica) in std::mem::take(&mut self.replicas) {
+        for replica in self.replicas.take() {
             cx.release(replica.link);
             owners.remove(&replica.link);
         }

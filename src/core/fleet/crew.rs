@@ -70,7 +70,7 @@ impl Fleet {
         let (mut cx, parts) = engine.split(now, out);
         for group in parts.groups.values_mut() {
             let gone: Vec<String> =
-                group.peers.keys().filter(|run_id| !crew.contains_key(*run_id)).cloned().collect();
+                group.peers.names().filter(|run_id| !crew.contains_key(*run_id)).cloned().collect();
             for run_id in gone {
                 group.remove_peer(&run_id, &mut cx, parts.owners);
                 cx.shared.touched.insert(group.id);

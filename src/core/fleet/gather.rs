@@ -203,10 +203,11 @@ pub(super) fn count<'a>(
     now: Time,
 ) -> Count {
     let mut opinions = Opinions::default();
-    for (run_id, peer) in &group.peers {
-        let Some((peer, at)) = peer.peer().and_then(|peer| Some((peer, peer.answered_at?))) else { continue };
+    for instance in group.peers.values() {
+        let told = instance.peer().and_then(|peer| Some((peer, peer.answered_at?)));
+        let Some((peer, at)) = told else { continue };
         let down = peer.says_down.then(|| (primary.instance.run_id.clone(), primary.epoch));
-        opinions.answered(RunId::from(run_id.as_str()), down, at);
+        opinions.answered(RunId::from(instance.name.as_str()), down, at);
     }
     let own = group.primary.is_down();
     opinions.count(me, own, (&group.name, primary), members, FRESH, now)

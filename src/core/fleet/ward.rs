@@ -322,9 +322,9 @@ impl Ward {
         };
         let superfluous: Vec<String> = group
             .replicas
-            .iter()
-            .filter(|(_, replica)| !wanted(replica))
-            .map(|(key, _)| key.clone())
+            .values()
+            .filter(|replica| !wanted(replica))
+            .map(|replica| replica.name.clone())
             .collect();
         for key in superfluous {
             let which = Which::Replica(key.clone());
@@ -348,7 +348,7 @@ impl Ward {
             let committed = self.claimant.committed().is_some_and(|primary| primary.instance.uid == *uid);
             return committed.then_some(Which::Primary);
         }
-        group.replicas.contains_key(&place.shown).then(|| Which::Replica(place.shown.clone()))
+        group.replicas.contains(&place.shown).then(|| Which::Replica(place.shown.clone()))
     }
 
     /// Tells the claim which Pods there are.

@@ -180,7 +180,7 @@ impl Ward {
         let (conn, port) = (cx.shared.links.number(), address.port);
         let mut gate = Gate::new((conn, call), (node, address), desk.life, cut, cx.now + limit);
         if self.claimant.is_founding() {
-            let peers = group.peers.keys().cloned();
+            let peers = group.peers.names().cloned();
             gate = gate.without_sentinels(peers.chain([desk.me.to_string()]).collect());
         }
         cx.out.push(Action::Connect { conn, ip, port, role: LinkRole::Claim });

@@ -61,7 +61,7 @@ fn made_up_daemons_are_bounded_over_all_groups() {
     assert!(last.peers.len() < MAX_PEERS);
     let name = last.name.clone();
     world.hear(&format!("10.0.0.1,1,{known},0,{name},127.0.0.1,{PRIMARY},0"));
-    assert!(world.engine.groups.values().last().unwrap().peers.contains_key(&known));
+    assert!(world.engine.groups.values().last().unwrap().peers.contains(&known));
 }
 
 #[test]
