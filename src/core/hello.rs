@@ -192,10 +192,14 @@ impl Engine {
         let Some(group) = parts.groups.get_mut(&id) else { return };
         if let Some(peer) = group.peers.get_mut(hello.run_id).and_then(Instance::peer_mut) {
             peer.hello_at = now;
-            (peer.epoch, peer.config_epoch) = (hello.epoch, hello.config_epoch);
+            let epochs = (hello.epoch, hello.config_epoch);
+            // Most hellos say what the last one said, and nothing waits for them.
+            if (peer.epoch, peer.config_epoch) != epochs {
+                (peer.epoch, peer.config_epoch) = epochs;
+                cx.shared.touched.insert(id);
+            }
             group.consider(&hello, primary, &mut cx);
         }
-        cx.shared.touched.insert(id);
     }
 
     /// Learns of a peer, or of a peer's new address or identity.
@@ -265,6 +269,7 @@ impl Engine {
                 }
             }
         }
+        cx.shared.touched.insert(id);
         cx.save();
     }
 }

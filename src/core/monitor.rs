@@ -29,8 +29,11 @@ const HASTE: Duration = Duration::from_millis(20);
 const NO_CONNECTION: Duration = Duration::from_millis(500);
 /// How long a displaced primary is awaited in that way.
 const AWAITED: Duration = Duration::from_secs(50);
-/// A hello may be so late to go with a PING: one packet there and one back for both. (Sentinel's tick is as long.)
+/// A hello may be so late to go with a PING: one packet there and one back for both. What is asked in turns is asked in
+/// ticks that are no longer than this. (Sentinel's tick is as long.)
 const TOGETHER: Duration = Duration::from_millis(100);
+/// Ticks in a period.
+const TICKS: u32 = 10;
 /// A hello that was refused is tried again after so long.
 const PUBLISH_RETRY: Duration = Duration::from_millis(500);
 
@@ -228,7 +231,7 @@ impl Group {
         let ping_period = self.reboot_pace().filter(|_| rebooted).map_or(usual, |pace| pace.min(usual));
         let ping_due = link
             .ping_sent_at
-            .map_or(cx.now, |sent| (sent + half(ping_period)).max(link.pong_at + ping_period));
+            .map_or(cx.now, |sent| (sent + half(ping_period)).max(turn_after(link.pong_at, ping_period)));
         if let Some(info_due) = self.info_due(instance, cx)
             && cx.due(info_due, "info")
         {
@@ -247,7 +250,7 @@ impl Group {
         }
         // Members of a fleet know each other by their Leases.
         let Some(instance) = self.get(which).filter(|_| self.seat.is_none()) else { return };
-        let turn = instance.published_at + cx.shared.params.publish_period();
+        let turn = turn_after(instance.published_at, cx.shared.params.publish_period());
         let at = match instance.hello_wanted_at {
             Some(wanted) => wanted.min(turn),
             None if pinged && turn <= cx.now + half(ping_period) => cx.now,
@@ -281,7 +284,7 @@ impl Group {
         // An unanswered request is not repeated faster than Sentinel would ask at its calmest in a failover.
         let unanswered =
             data.info_sent_at.filter(|_| data.info_pending > 0).map(|sent| sent + period.max(FAST_INFO));
-        Some(unanswered.or(data.info_at.map(|at| at + period)).unwrap_or(cx.now))
+        Some(unanswered.or(data.info_at.map(|at| turn_after(at, period))).unwrap_or(cx.now))
     }
 
     /// Asks INFO at once.
@@ -403,4 +406,11 @@ impl Group {
             }
         }
     }
+}
+
+/// When it is asked again what is asked once in a period: up to a tick before the period is over, so that many
+/// connections share the moments at which the process has something to do. Each keeps its tick, for the time that an
+/// answer takes is rounded away.
+pub(super) fn turn_after(last: Time, period: Duration) -> Time {
+    (last + period).floored((period / TICKS).min(TOGETHER))
 }

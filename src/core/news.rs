@@ -153,8 +153,11 @@ impl Engine {
                 let which = self.user(id, about);
                 let (cx, parts) = self.split(now, out);
                 if let (Some(which), Some(group)) = (which, parts.groups.get_mut(&about)) {
-                    group.published(&which, !matches!(reply, Reply::Error(_)), &cx);
-                    cx.shared.touched.insert(about);
+                    let ok = !matches!(reply, Reply::Error(_));
+                    group.published(&which, ok, &cx);
+                    if !ok {
+                        cx.shared.touched.insert(about);
+                    }
                 }
             }
             Tag::IsDown(about, era) => {

@@ -35,6 +35,13 @@ impl Time {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 
+    /// The last multiple of `grain` that is not after this reading; the reading itself for a grain of nothing.
+    #[must_use]
+    pub fn floored(self, grain: Duration) -> Self {
+        let grain = u64::try_from(grain.as_micros()).unwrap_or(u64::MAX);
+        Self(self.0 - self.0.checked_rem(grain).unwrap_or(0))
+    }
+
     /// As [`Time::since`], in whole milliseconds: the form in which Sentinel shows ages.
     #[must_use]
     pub const fn millis_since(self, earlier: Self) -> u64 {
@@ -57,5 +64,19 @@ impl Sub<Duration> for Time {
 
     fn sub(self, rhs: Duration) -> Self {
         Self(self.0.saturating_sub(u64::try_from(rhs.as_micros()).unwrap_or(u64::MAX)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reading_is_put_back_to_its_grain() {
+        let at = Time::from_micros(1_234_567);
+        for (grain, floored) in [(1_000, 1_234_000), (100_000, 1_200_000), (2_000_000, 0), (0, 1_234_567)] {
+            assert_eq!(at.floored(Duration::from_micros(grain)), Time::from_micros(floored));
+        }
+        assert_eq!(at.floored(Duration::MAX), Time::ZERO);
     }
 }

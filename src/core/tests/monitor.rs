@@ -282,3 +282,60 @@ fn strangers_are_answered_at_once_and_many_together() {
     world.run(500);
     assert_eq!(hellos_to(&world, PRIMARY), before + 2);
 }
+
+#[test]
+fn who_is_asked_in_turns_is_asked_in_common_ticks() {
+    let mut calm = settings();
+    calm.groups[0].down_after = Duration::from_secs(30);
+    let mut world = World::new(calm);
+    // Connections of moments of their own.
+    for (port, after) in [(REPLICA_A, 1_237), (REPLICA_B, 1_451), (PEER_A, 333)] {
+        world.run(after);
+        world.reset(port);
+    }
+    world.run(2_000);
+    world.now = Time::from_millis(world.now.as_micros() / 100_000 * 100 + 50);
+    let asked = |world: &World| {
+        let infos = world.engine.groups.values().flat_map(|group| group.replicas.values());
+        let infos: Vec<_> = infos.map(|replica| replica.data().unwrap().info_sent_at).collect();
+        (world.pings.clone(), world.sent.len(), infos)
+    };
+    let before = world.pings.clone();
+    for _ in 0..9_000 {
+        let (at, earlier) = (world.now, asked(&world));
+        world.run(1);
+        assert!(
+            asked(&world) == earlier || world.now.as_micros().is_multiple_of(100_000),
+            "something was asked at {at:?}"
+        );
+    }
+    for (port, pings) in &before {
+        assert_eq!(world.pings[port] - pings, 9, "PINGs to {port} in 9 s");
+    }
+}
+
+#[test]
+fn a_shorter_period_has_shorter_ticks() {
+    let (turn, at) = (crate::core::monitor::turn_after, Time::from_micros);
+    let millis = Duration::from_millis;
+    assert_eq!(turn(at(5_000_300), millis(1_000)), at(6_000_000));
+    assert_eq!(turn(at(5_000_300), millis(10_000)), at(15_000_000));
+    assert_eq!(turn(at(5_013_300), millis(100)), at(5_110_000));
+    assert_eq!(turn(at(5_013_300), millis(10)), at(5_023_000));
+    assert_eq!(turn(at(5_013_300), Duration::ZERO), at(5_013_300));
+}
+
+#[test]
+fn a_group_is_looked_at_for_news_not_for_what_only_puts_a_turn_off() {
+    let mut world = World::new(settings());
+    world.run(5_050);
+    let looked = |world: &World| world.engine.groups.values().next().unwrap().stepped_at;
+    let hello = |epoch: u64| format!("127.0.0.1,{PEER_A},{},{epoch},mymaster,127.0.0.1,{PRIMARY},0", id('b'));
+    world.hear(&hello(1));
+    assert_eq!(looked(&world), Some(world.now));
+    world.run(3);
+    world.hear(&hello(1));
+    assert!(looked(&world) < Some(world.now));
+    world.hear(&hello(2));
+    assert_eq!(looked(&world), Some(world.now));
+}
