@@ -229,9 +229,9 @@ impl Group {
         let rebooted = instance.data().is_some_and(|data| data.rebooted_at.is_some());
         let usual = self.ping_period(instance, cx);
         let ping_period = self.reboot_pace().filter(|_| rebooted).map_or(usual, |pace| pace.min(usual));
-        let ping_due = link.ping_sent_at.map_or(cx.now, |sent| {
-            (sent + half(ping_period)).max(self.turn_after(link.pong_at, ping_period))
-        });
+        let ping_due = link
+            .ping_sent_at
+            .map_or(cx.now, |sent| (sent + half(ping_period)).max(turn_after(link.pong_at, ping_period)));
         if let Some(info_due) = self.info_due(instance, cx)
             && cx.due(info_due, "info")
         {
@@ -263,12 +263,6 @@ impl Group {
         }
     }
 
-    /// The next turn after the last one. A fleet on Kubernetes keeps to the exact period: whether its pauses stay as short
-    /// in ticks is not shown.
-    fn turn_after(&self, last: Time, period: Duration) -> Time {
-        if self.seat.is_some() { last + period } else { turn_after(last, period) }
-    }
-
     /// When INFO is due; nothing for peers.
     fn info_due(&self, instance: &Instance, cx: &Cx<'_>) -> Option<Time> {
         let data = instance.data()?;
@@ -290,7 +284,7 @@ impl Group {
         // An unanswered request is not repeated faster than Sentinel would ask at its calmest in a failover.
         let unanswered =
             data.info_sent_at.filter(|_| data.info_pending > 0).map(|sent| sent + period.max(FAST_INFO));
-        Some(unanswered.or(data.info_at.map(|at| self.turn_after(at, period))).unwrap_or(cx.now))
+        Some(unanswered.or(data.info_at.map(|at| turn_after(at, period))).unwrap_or(cx.now))
     }
 
     /// Asks INFO at once.
