@@ -5,6 +5,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::DeleteParams;
 use rustix::process::Signal;
 
+use crate::k8s::Member;
 use crate::support::hosts::Family;
 use crate::support::poll;
 use crate::world::{GROUP, World, by_force};
@@ -48,6 +49,28 @@ fn a_container_that_rises_as_a_primary_is_killed() {
         Err(error) => Err(error),
     });
     writer.goes_on();
+}
+
+#[test]
+fn a_service_whose_endpoints_lag_is_touched() {
+    let world = World::new(0);
+    let first = world.settled();
+    world.plane.pause_controllers();
+    world.kubelet.signal(&first, Signal::KILL);
+    let own = format!(" to Pod {first} ");
+    let told =
+        |member: &Member| member.lines(" it is touched").into_iter().filter(|line| !line.contains(&own));
+    poll("the Service was touched twice", || match world.running().flat_map(told).count() {
+        2 => Ok(()),
+        other => Err(other),
+    });
+    poll("it says so itself", || match world.service().metadata.annotations {
+        Some(annotations) if annotations.contains_key("vedette.dev/touched-at") => Ok(()),
+        other => Err(other),
+    });
+    assert_eq!(world.leads_to_another_than(&first), Ok(()));
+    world.plane.resume_controllers();
+    world.settled_without(&first);
 }
 
 #[test]

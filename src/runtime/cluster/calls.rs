@@ -40,7 +40,13 @@ pub(super) async fn make(cluster: &Cluster, call: Call, deadline: Instant) -> An
             }
             let change = ServiceChange { annotations, selector };
             match cluster.services.change(&name, version.as_str(), &change, left(deadline)).await {
-                Ok(service) => landed(service.metadata.resource_version),
+                Ok(service) => {
+                    let version = service.metadata.resource_version.clone();
+                    if !change.selector.is_empty() {
+                        cluster.turned(service);
+                    }
+                    landed(version)
+                }
                 Err(error) => not_written(cluster, &error),
             }
         }
@@ -170,7 +176,7 @@ async fn send_event(cluster: &Cluster, event: Event, deadline: Instant) -> Resul
 }
 
 /// The time of day, for people who read a Lease or an Event; nobody decides by it.
-fn now() -> MicroTime {
+pub(super) fn now() -> MicroTime {
     MicroTime(jiff::Timestamp::now())
 }
 

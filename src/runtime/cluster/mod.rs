@@ -1,6 +1,7 @@
 //! The API server as the core sees it: watches that are kept open, and calls that are made as asked and never again.
 
 mod calls;
+mod endpoints;
 mod memory;
 mod notices;
 mod pace;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 use super::clock::Clock;
@@ -24,7 +25,7 @@ use crate::core::cluster::{Answer, Answered, Call};
 use crate::core::ids::CallNo;
 use crate::core::settings::Fleet;
 use crate::core::{Input, Time};
-use crate::kube::{Access, Error, Events, Leases, Services};
+use crate::kube::{Access, Error, Events, Leases, Services, Slices};
 use crate::metrics::ClusterMetrics;
 use memory::Memory;
 use notices::Notices;
@@ -55,6 +56,7 @@ pub struct Cluster {
     setup: Setup,
     leases: Leases,
     services: Services,
+    slices: Slices,
     events: Events,
     deliver: OnceCell<Rc<dyn Fn(Input)>>,
     memory: RefCell<Memory>,
@@ -65,6 +67,8 @@ pub struct Cluster {
     began: Time,
     /// The credentials were refused.
     refused: Notify,
+    /// Places for Services that were turned and are looked after until they are followed.
+    looked_after: Semaphore,
     /// Services for replicas, what they lead to, and that this may have changed.
     routes: Vec<Route>,
     replicas: RefCell<replicas::Sight>,
@@ -96,10 +100,12 @@ impl Cluster {
         let namespace = setup.namespace.as_str();
         let leases = Leases::new(setup.access.clone(), namespace);
         let services = Services::new(setup.access.clone(), namespace);
+        let slices = Slices::new(setup.access.clone(), namespace);
         let events = Events::new(setup.access.clone(), namespace);
         Rc::new_cyclic(|me| Self {
             leases,
             services,
+            slices,
             events,
             deliver: OnceCell::new(),
             memory: RefCell::new(Memory::new(&setup.fleet.member)),
@@ -108,6 +114,7 @@ impl Cluster {
             heard: Cell::new(None),
             began: Clock.now(),
             refused: Notify::new(),
+            looked_after: Semaphore::new(endpoints::AT_ONCE),
             routes: Route::all(&setup.fleet),
             replicas: RefCell::default(),
             replicas_changed: Notify::new(),
@@ -145,6 +152,13 @@ impl Cluster {
     fn tell(&self, input: Input) {
         if let Some(deliver) = self.deliver.get() {
             deliver(input);
+        }
+    }
+
+    /// Takes note that a Service was turned.
+    fn turned(&self, service: Service) {
+        if let Some(cluster) = self.me.upgrade() {
+            tokio::task::spawn_local(endpoints::look_after(cluster, service));
         }
     }
 

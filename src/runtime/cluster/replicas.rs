@@ -16,10 +16,10 @@ use super::translate::target;
 use crate::core::action::Level;
 use crate::core::cluster::POD_KEY;
 use crate::core::settings::Fleet;
-use crate::kube::{Seen, Slices};
+use crate::kube::Seen;
 use crate::runtime::random;
 
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
+pub(super) const SERVICE_NAME: &str = "kubernetes.io/service-name";
 const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 const MANAGER: &str = "vedette";
 /// Changes within this time are written together; each member takes some more by chance, so that mostly one writes.
@@ -81,8 +81,7 @@ fn note<K: Clone>(known: &mut BTreeMap<String, K>, seen: &Seen<K>, metadata: imp
 
 /// Keeps the slices as they have to be, until the process ends.
 pub(super) async fn keep(cluster: Rc<Cluster>) {
-    let slices = Slices::new(cluster.setup.access.clone(), &cluster.setup.namespace);
-    tokio::task::spawn_local(follow(cluster.clone(), slices.clone()));
+    tokio::task::spawn_local(follow(cluster.clone()));
     // The last failure, which is said once as long as it lasts.
     let mut failure = String::new();
     loop {
@@ -90,7 +89,7 @@ pub(super) async fn keep(cluster: Rc<Cluster>) {
         tokio::time::sleep(TOGETHER + Duration::from_millis(random::seed() % CHANCE_MS)).await;
         let due: Vec<_> = cluster.routes.iter().flat_map(|route| due(&cluster, route)).collect();
         for slice in due {
-            match write(&cluster, &slices, &slice).await {
+            match write(&cluster, &slice).await {
                 Ok(()) => failure.clear(),
                 Err(text) => {
                     if text != failure {
@@ -107,8 +106,8 @@ pub(super) async fn keep(cluster: Rc<Cluster>) {
     }
 }
 
-async fn follow(cluster: Rc<Cluster>, slices: Slices) {
-    let mut watch = slices.watch(&format!("{MANAGED_BY}={MANAGER}"));
+async fn follow(cluster: Rc<Cluster>) {
+    let mut watch = cluster.slices.watch(&format!("{MANAGED_BY}={MANAGER}"));
     loop {
         let seen = watch.next().await;
         if let Seen::Lost(error) = &seen {
@@ -119,12 +118,12 @@ async fn follow(cluster: Rc<Cluster>, slices: Slices) {
     }
 }
 
-async fn write(cluster: &Cluster, slices: &Slices, slice: &EndpointSlice) -> Result<(), String> {
+async fn write(cluster: &Cluster, slice: &EndpointSlice) -> Result<(), String> {
     let deadline = Instant::now() + LIMIT;
     if !cluster.pace.patient(deadline).await {
         return Err("too many writes are waiting".to_owned());
     }
-    slices.apply(slice, LIMIT).await.map_err(|error| {
+    cluster.slices.apply(slice, LIMIT).await.map_err(|error| {
         cluster.failed(&error);
         error.to_string()
     })

@@ -150,6 +150,16 @@ impl ControlPlane {
         self.api().as_ref().expect("a running API server").signal(Signal::CONT);
     }
 
+    /// SIGSTOP of the controllers: nothing follows a Service.
+    pub(crate) fn pause_controllers(&self) {
+        self.controllers.as_ref().expect("controllers").pause();
+    }
+
+    /// SIGCONT.
+    pub(crate) fn resume_controllers(&self) {
+        self.controllers.as_ref().expect("controllers").signal(Signal::CONT);
+    }
+
     fn api(&self) -> MutexGuard<'_, Option<Process>> {
         self.api.lock().unwrap_or_else(PoisonError::into_inner)
     }
