@@ -334,6 +334,7 @@ impl Claimant {
 
     pub(super) fn stand_down(&mut self, out: &mut Vec<Wish>) {
         if self.hold.take().is_some() {
+            self.router.not_committed();
             out.push(Wish::Release);
         }
     }
@@ -428,6 +429,7 @@ impl Claimant {
         match written {
             Written::Landed(version) => self.landed(version, now, out),
             Written::Conflict | Written::Unknown => {
+                self.router.not_committed();
                 let call = self.call();
                 if let Some(pending) = self.hold.as_mut().and_then(|hold| hold.put.as_mut()) {
                     (pending.call, pending.reading) = (call, true);
@@ -453,6 +455,7 @@ impl Claimant {
             After::Over => true,
         };
         self.see(&Some((version, pending.lease)), false, now, out);
+        self.turn(out);
         if over {
             self.stand_down(out);
         }

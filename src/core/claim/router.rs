@@ -1,6 +1,8 @@
 //! Step 7: the Service follows the committed primary. Any member may do this, whoever committed: read the Service, *then* the
 //! Lease, then patch the Service on the version that was read. A patch that rests on an old Lease fails on the version, since
 //! whoever routed a later commit has changed the Service in between.
+//!
+//! Who commits has read both already: the Service as it was seen before the commit was sent, and the Lease by the answer.
 
 use std::time::Duration;
 
@@ -22,9 +24,20 @@ const HEAD_START: Duration = Duration::from_millis(150);
 enum Phase {
     #[default]
     Idle,
+    /// A commit is on its way; this is the Service as it was seen before.
+    Committing(Service),
     ReadingService(CallNo),
     ReadingLease(CallNo, Service),
-    Patching(CallNo, Service),
+    Patching(CallNo, Service, Basis),
+}
+
+/// What a patch rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Basis {
+    /// The Service as the watch had shown it, which may have been changed since.
+    Seen,
+    /// The Service as it was read for this patch.
+    Read,
 }
 
 /// See the module.
@@ -44,16 +57,35 @@ impl Router {
     }
 
     pub(super) fn patched(&mut self, call: CallNo, written: &Written, now: Time) {
-        let Phase::Patching(patching, service) = &self.phase else { return };
+        let Phase::Patching(patching, service, basis) = &self.phase else { return };
         if *patching != call {
             return;
         }
-        if let Written::Landed(version) = written {
-            self.service = Some(Service { version: version.clone(), ..service.clone() });
-        } else {
-            self.again_at = Some(now + AGAIN);
+        match (written, basis) {
+            (Written::Landed(version), _) => {
+                self.service = Some(Service { version: version.clone(), ..service.clone() });
+            }
+            // It is read now.
+            (Written::Conflict, Basis::Seen) => {}
+            (Written::Conflict | Written::Unknown, _) => self.again_at = Some(now + AGAIN),
         }
         self.phase = Phase::Idle;
+    }
+
+    /// A commit is sent.
+    pub(super) fn committing(&mut self) {
+        if let (Phase::Idle, Some(service)) = (&self.phase, &self.service)
+            && !service.is_none()
+        {
+            self.phase = Phase::Committing(service.clone());
+        }
+    }
+
+    /// It did not land, or that isn't known.
+    pub(super) fn not_committed(&mut self) {
+        if matches!(self.phase, Phase::Committing(_)) {
+            self.phase = Phase::Idle;
+        }
     }
 
     /// Nothing was read: the next attempt waits.
@@ -85,6 +117,23 @@ impl Router {
 }
 
 impl Claimant {
+    /// The write of the Lease has landed that was on its way: if it was a commit, the Service follows at once.
+    pub(super) fn turn(&mut self, out: &mut Vec<Wish>) {
+        let Phase::Committing(service) = &self.router.phase else { return };
+        let primary = self.sight().and_then(|sight| sight.lease.primary.as_ref());
+        let wanted = Router::wanted(service, primary);
+        self.router.phase = Phase::Idle;
+        self.patch(wanted, Basis::Seen, out);
+    }
+
+    fn patch(&mut self, wanted: Option<Service>, basis: Basis, out: &mut Vec<Wish>) {
+        if let Some(service) = wanted {
+            let call = self.call();
+            self.router.phase = Phase::Patching(call, service.clone(), basis);
+            out.push(Wish::Patch(call, service));
+        }
+    }
+
     pub(super) fn route(&mut self, now: Time, out: &mut Vec<Wish>) {
         self.router.turn_at = None;
         if self.router.phase != Phase::Idle || !self.router.may_ask(now) {
@@ -164,10 +213,6 @@ impl Claimant {
             }
         };
         self.router.phase = Phase::Idle;
-        if let Some(service) = wanted {
-            let call = self.call();
-            self.router.phase = Phase::Patching(call, service.clone());
-            out.push(Wish::Patch(call, service));
-        }
+        self.patch(wanted, Basis::Read, out);
     }
 }

@@ -64,3 +64,88 @@ fn whoever_committed_routes_first_and_the_others_if_nobody_did() {
     world.tell(&mut other, Fact::Tick);
     assert_eq!(world.take_log(), ["service b 8"]);
 }
+
+/// A failover from a to b, and all that was wished for. What `meddle` answers is not carried out.
+fn fail_over(
+    world: &mut World,
+    mut meddle: impl FnMut(&mut World, &mut Claimant, &Wish) -> Option<Fact>,
+) -> Vec<Wish> {
+    let mut member = world.member("m");
+    let mut wishes = Vec::new();
+    member.handle(world.gathered(), world.now, &mut wishes);
+    let mut at = 0;
+    while let Some(wish) = wishes.get(at).cloned() {
+        at += 1;
+        if let Some(fact) = meddle(world, &mut member, &wish).or_else(|| world.carry_out(wish)) {
+            member.handle(fact, world.now, &mut wishes);
+        }
+    }
+    wishes
+}
+
+fn reads(wishes: &[Wish]) -> usize {
+    wishes.iter().filter(|wish| matches!(wish, Wish::Read(_) | Wish::ReadService(_))).count()
+}
+
+#[test]
+fn who_commits_routes_without_another_read() {
+    let mut world = World::new();
+    let wishes = fail_over(&mut world, |_, _, _| None);
+    assert_eq!((world.service.pod.as_str(), world.service.epoch), ("b", 8));
+    assert_eq!(reads(&wishes), 0);
+}
+
+#[test]
+fn a_patch_rests_on_the_service_as_it_was_before_the_commit() {
+    let mut world = World::new();
+    let wishes = fail_over(&mut world, |_, member, wish| {
+        if let Wish::Put(_, _, lease) = wish
+            && lease.failover.as_ref().is_some_and(|failover| failover.step == Step::Committed)
+        {
+            // Somebody else's commit may have brought it about, between this one and its answer.
+            let later = Service { version: Version::from("t"), pod: "a".to_owned(), epoch: 7 };
+            member.handle(Fact::ServiceSeen(later), Time::ZERO, &mut Vec::new());
+        }
+        None
+    });
+    let patched = wishes.iter().find_map(|wish| match wish {
+        Wish::Patch(_, service) => Some(service.version.as_str()),
+        _ => None,
+    });
+    assert_eq!(patched, Some("s"));
+}
+
+#[test]
+fn a_service_that_was_changed_before_the_commit_is_read_at_once() {
+    let mut world = World::new();
+    let mut refused = 0;
+    let wishes = fail_over(&mut world, |world, _, wish| match wish {
+        Wish::Patch(call, service) if service.version.as_str() == "s" => {
+            refused += 1;
+            world.service.version = Version::from("t");
+            Some(Fact::Patched(*call, Written::Conflict))
+        }
+        _ => None,
+    });
+    assert_eq!((refused, reads(&wishes)), (1, 2));
+    assert_eq!((world.service.pod.as_str(), world.service.epoch), ("b", 8));
+}
+
+#[test]
+fn a_commit_of_which_nothing_is_known_is_read_before_it_is_routed() {
+    let mut world = World::new();
+    let mut lost = 0;
+    let wishes = fail_over(&mut world, |world, _, wish| match wish {
+        Wish::Put(call, version, lease)
+            if lost == 0 && lease.failover.as_ref().is_some_and(|one| one.step == Step::Committed) =>
+        {
+            lost += 1;
+            assert!(matches!(world.put(version.clone(), *lease.clone()), Written::Landed(_)));
+            Some(Fact::Put(*call, Written::Unknown))
+        }
+        _ => None,
+    });
+    // The Lease to see what became of the commit, then the Service and the Lease.
+    assert_eq!(reads(&wishes), 3);
+    assert_eq!((world.service.pod.as_str(), world.service.epoch), ("b", 8));
+}

@@ -252,6 +252,7 @@ impl Claimant {
         }
         if standing.role == Role::Primary {
             let lease = self.commit(hold, standing, candidate, now);
+            self.router.committing();
             return self.put(lease, After::Go(Stage::Follow), now, out);
         }
         let run_id = standing.run_id.clone();
