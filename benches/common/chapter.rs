@@ -9,11 +9,13 @@ pub(crate) struct Plan {
     pub(crate) rounds: usize,
 }
 
-impl Plan {
-    /// Rounds of a row in which the genuine daemons take their time: they get fewer.
-    pub(crate) fn rounds_of(&self, kind: Kind, genuine: usize) -> usize {
-        if kind == Kind::Vedette { self.rounds } else { self.rounds.min(genuine) }
-    }
+/// How the samples of a chapter are made, of one daemon each time.
+pub(crate) enum Measure {
+    /// All rounds of a daemon, then those of the next.
+    Rounds(fn(Kind, &Plan, &mut Sheet)),
+    /// The daemons take turns round by round, of which each gives so many samples: a machine's speed changes within minutes,
+    /// and what is held against another's figure must not rest on when it was taken.
+    Turns(usize, fn(Kind, &mut Sheet)),
 }
 
 /// Rows that come out of the same rounds.
@@ -22,9 +24,6 @@ pub(crate) struct Chapter {
     pub(crate) id: &'static str,
     /// The rows.
     pub(crate) rows: &'static [Row],
-    /// The daemons take turns round by round, of which each gives so many samples of a daemon: a machine's speed changes
-    /// within minutes, and what is held against another's figure must not rest on when it was taken.
-    pub(crate) alternates: Option<usize>,
-    /// Makes the samples of one daemon; of one round if they alternate.
-    pub(crate) measure: fn(Kind, &Plan, &mut Sheet),
+    /// Makes the samples.
+    pub(crate) measure: Measure,
 }

@@ -13,7 +13,7 @@ pub(crate) mod sheet;
 pub(crate) mod timing;
 pub(crate) mod writer;
 
-pub(crate) use chapter::{Chapter, Plan};
+pub(crate) use chapter::{Chapter, Measure, Plan};
 pub(crate) use events::{Event, Events};
 pub(crate) use kind::Kind;
 pub(crate) use run::{Bench, run};

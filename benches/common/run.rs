@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::cleanup::Guard;
 use super::document::{self, Document};
 use super::sheet::Verdict;
-use super::{Chapter, Kind, Plan, Row, Sheet};
+use super::{Chapter, Kind, Measure, Plan, Row, Sheet};
 
 /// What a bench is made of.
 pub(crate) struct Bench {
@@ -58,11 +58,17 @@ pub(crate) fn run(bench: &Bench, folder: &Path) -> ExitCode {
     for chapter in chapters {
         let comparable = chapter.rows.iter().any(|row| row.comparable);
         let kinds = kinds.iter().filter(|kind| comparable || **kind == Kind::Vedette);
-        let turns = chapter.alternates.map_or(1, |samples| plan.rounds.div_ceil(samples));
+        let turns = match &chapter.measure {
+            Measure::Rounds(_) => 1,
+            Measure::Turns(samples, _) => plan.rounds.div_ceil(*samples),
+        };
         for kind in (0..turns).flat_map(|_| kinds.clone()) {
             let start = Instant::now();
             // What one daemon can't do must not keep the others from being measured; the cell stays empty.
-            let outcome = catch_unwind(AssertUnwindSafe(|| (chapter.measure)(*kind, &plan, &mut sheet)));
+            let outcome = catch_unwind(AssertUnwindSafe(|| match &chapter.measure {
+                Measure::Rounds(measure) => measure(*kind, &plan, &mut sheet),
+                Measure::Turns(_, measure) => measure(*kind, &mut sheet),
+            }));
             let end = if outcome.is_ok() { "done" } else { "FAILED" };
             if outcome.is_err() {
                 chapter.rows.iter().for_each(|row| sheet.break_off(row.id, *kind));

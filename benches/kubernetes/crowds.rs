@@ -25,8 +25,6 @@ const CALM: Duration = Duration::from_secs(10);
 const LIMIT: Duration = Duration::from_secs(300);
 /// Groups that lose their primary at once, and how many replicas each has.
 const LOST: (usize, usize) = (100, 2);
-/// Rounds of the mass failover of a genuine daemon: it takes up to a minute for one.
-const GENUINE: usize = 1;
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -94,7 +92,7 @@ fn mass_on_kubernetes(plan: &Plan, sheet: &mut Sheet) {
 
 /// The same daemons on the same machine without an API server.
 fn mass_of(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
-    for _ in 0..plan.rounds_of(kind, GENUINE) {
+    for _ in 0..plan.rounds {
         let network = Network::new(1);
         let nodes = FakeFleet::start_on(network.host(0), LOST.0, LOST.1);
         let spec = |host: &crate::support::Host| SentinelSpec {

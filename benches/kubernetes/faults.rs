@@ -16,8 +16,6 @@ use crate::support::{eventually, poll};
 
 /// Writes of a client before and after a fault.
 const WRITES: usize = 50;
-/// Rounds of a genuine daemon whose primary is silent or deleted: they take long and differ little.
-const GENUINE: usize = 3;
 
 /// kill -9 of the primary's container, which stays ended until the round is over, as one does that a kubelet restarts.
 pub(crate) fn kill(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
@@ -47,7 +45,7 @@ pub(crate) fn kill(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
 pub(crate) fn silence(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
     let scene = Scene::start(kind, Script::default());
     let events = scene.events();
-    for round in 0..plan.rounds_of(kind, GENUINE) {
+    for round in 0..plan.rounds {
         let old = scene.restore();
         let node = scene.node(&old);
         let (by_sentinel, by_service) = (scene.by_sentinel(&events), scene.by_service());
@@ -73,10 +71,9 @@ pub(crate) fn silence(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
 
 /// The primary's Pod is deleted as `kubectl delete pod` does it: the preStop hook, SIGTERM, another Pod.
 pub(crate) fn polite(kind: Kind, plan: &Plan, sheet: &mut Sheet) {
-    let rounds = plan.rounds_of(kind, GENUINE);
-    let scene = Scene::start(kind, Script { leave: true, spare: rounds, ..Script::default() });
+    let scene = Scene::start(kind, Script { leave: true, spare: plan.rounds, ..Script::default() });
     let events = scene.events();
-    for round in 0..rounds {
+    for round in 0..plan.rounds {
         let old = scene.restore();
         let node = scene.node(&old);
         // Nobody loses a write, not even a client that hears of nothing; what its errors cost it is its own affair.

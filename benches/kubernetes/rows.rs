@@ -1,6 +1,6 @@
 //! The rows of the table and what makes them.
 
-use crate::common::{Chapter, Figure, Limit, Row};
+use crate::common::{Chapter, Figure, Limit, Measure, Row};
 use crate::{crowds, faults};
 
 /// A figure of this program alone.
@@ -31,8 +31,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
             ),
             both("kill-sentinel", "the same: first write of a Sentinel client", "ms", Figure::Median, 200.0),
         ],
-        alternates: None,
-        measure: faults::kill,
+        measure: Measure::Rounds(faults::kill),
     },
     Chapter {
         id: "silence",
@@ -52,8 +51,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
                 150.0,
             ),
         ],
-        alternates: None,
-        measure: faults::silence,
+        measure: Measure::Rounds(faults::silence),
     },
     // Of the failovers above.
     Chapter {
@@ -68,8 +66,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
             ),
             own("opinions", "and opinions, of each member", "", Figure::Worst, 1.0),
         ],
-        alternates: None,
-        measure: |_, _, _| {},
+        measure: Measure::Rounds(|_, _, _| {}),
     },
     Chapter {
         id: "polite",
@@ -90,8 +87,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
                 50.0,
             ),
         ],
-        alternates: None,
-        measure: faults::polite,
+        measure: Measure::Rounds(faults::polite),
     },
     Chapter {
         id: "rest",
@@ -107,8 +103,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
                 100.0,
             ),
         ],
-        alternates: None,
-        measure: crowds::rest,
+        measure: Measure::Rounds(crowds::rest),
     },
     Chapter {
         id: "mass",
@@ -116,7 +111,6 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
             digits: 1,
             ..both("mass", "100 of 100 primaries lost at once: all served again", "s", Figure::Median, 5.0)
         }],
-        alternates: None,
-        measure: crowds::mass,
+        measure: Measure::Rounds(crowds::mass),
     },
 ];

@@ -70,7 +70,7 @@ fn knows_all(sentinel: &Sentinel, groups: usize, replicas: usize) -> bool {
 }
 
 /// What a fleet costs that has nothing to do, and how it answers while it starts.
-pub(crate) fn idle(kind: Kind, _plan: &Plan, sheet: &mut Sheet) {
+pub(crate) fn idle(kind: Kind, sheet: &mut Sheet) {
     let small = idle_with(kind, 100, sheet, ["memory-100", "cpu-100"]);
     let large = idle_with(kind, 500, sheet, ["memory-500", "cpu-500"]);
     // The difference of two sizes is what a group costs; what a daemon has anyway drops out.

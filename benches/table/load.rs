@@ -27,7 +27,7 @@ const RELEASE: Duration = Duration::from_secs(10);
 const SUBSCRIBERS: usize = 1000;
 
 /// Processor time of one GET-MASTER-ADDR-BY-NAME.
-pub(crate) fn queries(kind: Kind, _plan: &Plan, sheet: &mut Sheet) {
+pub(crate) fn queries(kind: Kind, sheet: &mut Sheet) {
     let mut fleet = Fleet::start(kind, DOWN_AFTER, &[], &[]);
     let port = fleet.0.sentinels[0].port();
     let dir = tempfile::TempDir::with_prefix("vedette-queries").unwrap();

@@ -1,7 +1,7 @@
 //! The rows of the table and what makes them.
 
 use super::{faults, groups, load, moves, short};
-use crate::common::{Chapter, Figure, Limit, Row};
+use crate::common::{Chapter, Figure, Limit, Measure, Row};
 
 const fn row(id: &'static str, title: &'static str, unit: &'static str, figure: Figure, limit: f64) -> Row {
     Row { id, title, unit, digits: 0, figure, limit: Limit::Fixed(limit), comparable: true }
@@ -36,8 +36,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
                 50.0,
             ),
         ],
-        alternates: None,
-        measure: faults::kill,
+        measure: Measure::Rounds(faults::kill),
     },
     Chapter {
         id: "stop",
@@ -52,8 +51,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
                 150.0,
             ),
         ],
-        alternates: None,
-        measure: faults::stop,
+        measure: Measure::Rounds(faults::stop),
     },
     Chapter {
         id: "move",
@@ -68,8 +66,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
             row("lost-stubborn", "the same by a client that does not", "", Figure::Always(0), 0.0),
             row("pause", "SENTINEL FAILOVER: pause of writes", "ms", Figure::Median, 25.0),
         ],
-        alternates: None,
-        measure: moves::planned,
+        measure: Measure::Rounds(moves::planned),
     },
     Chapter {
         id: "short",
@@ -80,8 +77,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
             Figure::Always(1),
             1.0,
         )],
-        alternates: None,
-        measure: short::switches,
+        measure: Measure::Rounds(short::switches),
     },
     Chapter {
         id: "reboot",
@@ -92,8 +88,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
             Figure::NothingInTen(9),
             0.0,
         )],
-        alternates: None,
-        measure: short::reboot,
+        measure: Measure::Rounds(short::reboot),
     },
     Chapter {
         id: "fast",
@@ -107,14 +102,12 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
                 250.0,
             )
         }],
-        alternates: None,
-        measure: short::fast,
+        measure: Measure::Rounds(short::fast),
     },
     Chapter {
         id: "peers",
         rows: &[Row { digits: 2, ..row("peers", "all peers known after start", "s", Figure::Median, 0.3) }],
-        alternates: None,
-        measure: short::peers,
+        measure: Measure::Rounds(short::peers),
     },
     Chapter {
         id: "query",
@@ -123,8 +116,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
             share("query-50", "the same: 50 connections", "us", 2, 1.1),
             share("query-16", "the same: 50 connections, pipelined 16", "us", 2, 1.1),
         ],
-        alternates: Some(1),
-        measure: load::queries,
+        measure: Measure::Turns(1, load::queries),
     },
     Chapter {
         id: "idle",
@@ -143,8 +135,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
             share("packets", "the same: packets per group and second", "", 1, 1.0),
             row("start-500", "start with 500 groups: no answer to PING for", "ms", Figure::Worst, 100.0),
         ],
-        alternates: Some(groups::DAEMONS),
-        measure: groups::idle,
+        measure: Measure::Turns(groups::DAEMONS, groups::idle),
     },
     Chapter {
         id: "clients",
@@ -152,8 +143,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
             digits: 1,
             ..row("clients", "10,000 idle client connections, each", "KiB", Figure::Median, 5.3)
         }],
-        alternates: None,
-        measure: load::clients,
+        measure: Measure::Rounds(load::clients),
     },
     Chapter {
         id: "mass",
@@ -167,8 +157,7 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
                 2.3,
             )
         }],
-        alternates: None,
-        measure: groups::mass,
+        measure: Measure::Rounds(groups::mass),
     },
     Chapter {
         id: "subs",
@@ -182,7 +171,6 @@ pub(crate) const CHAPTERS: &[Chapter] = &[
                 22.0,
             )
         }],
-        alternates: None,
-        measure: load::subscribers,
+        measure: Measure::Rounds(load::subscribers),
     },
 ];
