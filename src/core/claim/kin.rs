@@ -21,7 +21,7 @@ pub(super) enum Lot {
 }
 
 /// Whether a Pod is one of those that the Lease names.
-pub(super) fn is_recorded(lease: &GroupLease, uid: &PodUid, pod: &str) -> bool {
+pub(crate) fn is_recorded(lease: &GroupLease, uid: &PodUid, pod: &str) -> bool {
     let primary = lease.primary.as_ref();
     lease.replicas.allowed.contains(uid)
         || lease.replicas.names.contains(pod)

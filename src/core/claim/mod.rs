@@ -48,6 +48,7 @@ pub use error::Error;
 pub use facts::{Command, Fact, Gathered, Listed, Role, Service, Shown, Standing, Wish, Written};
 pub use fields::Rest;
 pub use group::{CLAIM_SECONDS, GroupLease, HISTORY_LENGTH, Instance, MOST_REPLICAS, Primary, Replicas};
+pub(crate) use kin::is_recorded;
 pub use member::{MEMBER_SECONDS, MOST_OPINIONS, MemberLease, Opinion};
 pub use opinions::{Count, Needed, Opinions};
 pub use order::start_after;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::standing;
 use super::ward::{Desk, Ward};
 use crate::core::action::Level;
-use crate::core::claim::{Fact, start_after};
+use crate::core::claim::{Fact, is_recorded, start_after};
 use crate::core::group::Which;
 use crate::core::history::repl_id;
 use crate::core::ids::PodUid;
@@ -121,7 +121,9 @@ impl Ward {
             return Some("the primary is at another history than is recorded".to_owned());
         }
         self.pods.iter().find_map(|(uid, place)| {
-            if self.foreign.get(uid).is_some_and(|until| desk.cx.now < *until) {
+            // A Lease that was made anew since may know it as one of the group's.
+            let foreign = || self.foreign.get(uid).is_some_and(|until| desk.cx.now < *until);
+            if !is_recorded(&sight.lease, uid, &place.pod) && foreign() {
                 return None;
             }
             let which @ Which::Replica(_) = self.which(uid, group)? else { return None };

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::run::{SIZE, world};
 use super::tests::{QUICK, claimant};
+use super::world::World;
 
 #[test]
 fn the_silence_of_a_process_is_nothing_against_the_next_one() {
@@ -66,4 +67,23 @@ fn a_lease_from_a_backup_does_not_lead_back() {
     for at in 0..SIZE {
         assert_eq!(world.switches(at), 1);
     }
+}
+
+#[test]
+fn a_stranger_whom_a_new_lease_knows_is_no_stranger_any_more() {
+    let mut world = world(33, QUICK);
+    world.guarded = true;
+    world.settle();
+    let stranger = world.add_pod(None);
+    assert!(world.write(stranger, 1000));
+    world.ask_node(stranger, &["REPLICAOF", "10.255.255.255", "1"]);
+    let told = |world: &World| world.api.events.iter().filter(|one| one.starts_with("DataDiverged")).count();
+    world.wait_for("each member leaves it alone", 120, |world| told(world) == SIZE);
+    let seen = world.api.delete_lease("v-group-g");
+    world.show(&seen);
+    world.wait_for("it follows", 60, |world| world.agree_on(0));
+    world.kill_container(stranger);
+    world.run_for(Duration::from_secs(1));
+    world.start_container(stranger, false);
+    world.wait_for("it follows again", 60, |world| world.agree_on(0));
 }
