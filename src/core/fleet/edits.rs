@@ -98,6 +98,16 @@ impl Ward {
         self.tell(Fact::ServiceSeen(as_read(service)), desk);
     }
 
+    /// A commit was shown, which the Service may have been seen to follow before.
+    pub(super) fn note_followed(&mut self, desk: &Desk<'_, '_>) {
+        let name = self.scope.routes.as_ref().map(|routes| &routes.primary);
+        if let Some(service) = name.and_then(|name| desk.objects.services.get(name))
+            && let Follows::Committed(epoch) = self.follows(service)
+        {
+            self.edits.right_for = Some(epoch);
+        }
+    }
+
     /// What was put off is put right when its turn comes.
     pub(super) fn mind_edits(&mut self, desk: &mut Desk<'_, '_>) {
         if self.edits.due_at.is_some_and(|at| at <= desk.cx.now) {

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::scope::annotation;
+use super::scope::{EPOCH, annotation};
 use crate::core::action::Level;
-use crate::core::cluster::{Answer, Answered, Call, Kind, Object, Pod, Seen, Service};
-use crate::core::ids::{CallNo, PodUid, Version};
+use crate::core::claim::{GroupLease, Instance, Primary, Rest, name::group_lease};
+use crate::core::cluster::{Answer, Answered, Call, Kind, Lease, Object, POD_KEY, Pod, Seen, Service};
+use crate::core::ids::{CallNo, GroupName, PodUid, RunId, Version};
 use crate::core::settings::Fleet;
 use crate::core::{Action, Engine, Input, Node, Settings, Time};
 
@@ -131,4 +132,31 @@ fn a_mistake_is_told_once_and_again_when_it_is_made_again() {
         told.push(out.iter().filter(|action| logged(action)).count());
     }
     assert_eq!(told, [1, 0, 0, 1]);
+}
+
+#[test]
+fn an_edit_counts_as_one_also_where_the_service_was_shown_before_the_commit() {
+    let mut engine = member(1);
+    let Object::Service(bare) = service(0) else { panic!("no Service") };
+    let mut turned = bare.clone();
+    turned.selector.insert(POD_KEY.to_owned(), group(0));
+    turned.annotations.insert(EPOCH.to_owned(), "8".to_owned());
+    let instance = Instance {
+        pod: group(0),
+        uid: PodUid::from(group(0)),
+        address: "10.0.0.1:6379".to_owned(),
+        run_id: RunId::from("r"),
+    };
+    let primary =
+        Primary { instance, replication_id: "h".to_owned(), offset: 0, epoch: 8, rest: Rest::new() };
+    let lease = GroupLease { primary: Some(primary), ..GroupLease::new(GroupName::from(group(0))) };
+    let name = group_lease("fleet", &group(0));
+    let lease = Object::Lease(Lease { name, version: Version::from("2"), plain: lease.print() });
+    let mut out = Vec::new();
+    for object in [Object::Service(turned), lease, Object::Service(bare)] {
+        engine.handle(Input::Seen(Seen::Changed(object)), Time::ZERO, &mut out);
+    }
+    let repaired =
+        |action: &Action| matches!(action, Action::Log { text, .. } if text.contains("changed whom Service"));
+    assert_eq!(out.iter().filter(|action| repaired(action)).count(), 1, "{out:?}");
 }

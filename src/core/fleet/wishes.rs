@@ -80,6 +80,7 @@ impl Ward {
             }
             Wish::Switched(_) => {
                 self.diverged = false;
+                self.note_followed(desk);
                 // Seated with the next look, which follows at once.
                 desk.cx.shared.touched.insert(desk.group.id);
             }
