@@ -72,8 +72,9 @@ impl Router {
         self.phase = Phase::Idle;
     }
 
-    /// A commit is sent.
+    /// A commit is sent. What failed before it waits no longer.
     pub(super) fn committing(&mut self) {
+        self.again_at = None;
         if let (Phase::Idle, Some(service)) = (&self.phase, &self.service)
             && !service.is_none()
         {

@@ -245,6 +245,8 @@ fn a_member_that_ends_hands_over_and_gives_its_lease_back() {
 fn a_planned_switchover_loses_nothing_and_holds_writes_back_briefly() {
     let mut world = world(13, QUICK);
     world.settle();
+    // Until all have seen that the first claim was given back.
+    world.run_for(Duration::from_millis(100));
     let reply = world.command(1, &["SENTINEL", "FAILOVER", "g"]).unwrap();
     assert_eq!(reply.text(), Some("OK"), "{reply:?}");
     // Somebody writes all the time.
