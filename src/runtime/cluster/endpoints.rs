@@ -1,6 +1,6 @@
 //! A Service that was turned is followed by its EndpointSlices, which a controller of Kubernetes writes. Where it wrote them just
 //! before, for a Pod that is being deleted, say, its own cache may lag behind that write; it gives up then and tries again a
-//! second later. A change of the Service has it look at once, so a Service that isn't followed is touched.
+//! second later, then two and so on. A change of the Service has it look at once, so a Service that isn't followed is touched.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -12,19 +12,26 @@ use tokio::time::{Instant, sleep};
 
 use super::Cluster;
 use super::calls::now;
-use super::replicas::SERVICE_NAME;
+use super::replicas::{MANAGED_BY, SERVICE_NAME};
 use crate::core::action::Level;
 use crate::core::cluster::POD_KEY;
 use crate::kube::{Error, ServiceChange};
 
 /// Says when a Service was touched; nobody reads it.
 const TOUCHED: &str = "vedette.dev/touched-at";
-/// How long a Service is given to be followed, and how long after it was touched. Without delay it takes 10 to 30 ms. After
-/// both the controller's own second is nearly over.
-const LOOKS: [Duration; 2] = [Duration::from_millis(60), Duration::from_millis(240)];
+/// How long a Service is given to be followed, and how long each time it was touched. Without delay it takes 10 to 30 ms. Each touch that
+/// is too early for the controller doubles its own wait, so the last ones come after those that are left to it: a second, or three.
+const LOOKS: [Duration; 4] = [
+    Duration::from_millis(60),
+    Duration::from_millis(240),
+    Duration::from_millis(900),
+    Duration::from_millis(1800),
+];
+/// Slices of others may lead elsewhere.
+const CONTROLLER: &str = "endpointslice-controller.k8s.io";
 /// Services that are looked after at the same time. Where many are turned at once the controller takes its time anyway, and more
 /// questions would only cost it some.
-pub(super) const AT_ONCE: usize = 8;
+pub(super) const AT_ONCE: usize = 16;
 /// How long one call may take.
 const LIMIT: Duration = Duration::from_secs(1);
 
@@ -45,7 +52,8 @@ pub(super) async fn look_after(cluster: Rc<Cluster>, mut service: Service) {
 /// The Service as it was touched; none if there was no need to, or no room.
 async fn touch(cluster: &Cluster, service: &Service) -> Result<Option<Service>, Error> {
     let name = service.metadata.name.as_deref().unwrap_or_default();
-    let slices = cluster.slices.list(&format!("{SERVICE_NAME}={name}"), LIMIT).await?;
+    let labels = format!("{SERVICE_NAME}={name},{MANAGED_BY}={CONTROLLER}");
+    let slices = cluster.slices.list(&labels, LIMIT).await?;
     let Some(pod) = selected(service).filter(|pod| !lead_to(&slices.items, pod)) else { return Ok(None) };
     if !cluster.pace.patient(Instant::now() + LIMIT).await {
         return Ok(None);

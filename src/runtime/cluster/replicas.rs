@@ -20,7 +20,7 @@ use crate::kube::Seen;
 use crate::runtime::random;
 
 pub(super) const SERVICE_NAME: &str = "kubernetes.io/service-name";
-const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+pub(super) const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 const MANAGER: &str = "vedette";
 /// Changes within this time are written together; each member takes some more by chance, so that mostly one writes.
 const TOGETHER: Duration = Duration::from_millis(20);
