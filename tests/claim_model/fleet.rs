@@ -225,9 +225,7 @@ impl State {
         if claimant.seen() != self.world.shown().as_ref().map(|(version, _)| version) {
             actions.push(Action::Watch(at));
         }
-        if model.service
-            && claimant.committed().is_some_and(|primary| primary.epoch > self.world.service.epoch)
-        {
+        if model.service && claimant.service_seen() != Some(&self.world.service.version) {
             actions.push(Action::WatchService(at));
         }
         let knows = claimant.committed().is_some();

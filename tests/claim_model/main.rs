@@ -89,6 +89,11 @@ fn the_service_is_patched_after_a_direct_read() {
 }
 
 #[test]
+fn the_service_follows_two_commits_in_their_order() {
+    check(Fleet { service: true, ..fleet(Budget { alarms: 2, ..Budget::default() }) }, 100_000);
+}
+
+#[test]
 fn a_missing_lease_is_no_new_beginning() {
     let budget = Budget { alarms: 1, deletions: 1, jumps: 1, ..Budget::default() };
     is_needed(Rule::Missing, Law::OneCommit, fleet(budget));

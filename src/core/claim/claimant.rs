@@ -250,6 +250,12 @@ impl Claimant {
         self.sight().map(|sight| &sight.version)
     }
 
+    /// The version of the Service that was seen last, nothing if none was.
+    #[must_use]
+    pub fn service_seen(&self) -> Option<&Version> {
+        self.router.version()
+    }
+
     /// When [`Fact::Tick`] is due, if nothing else comes before.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Time> {

@@ -10,7 +10,7 @@ use super::claimant::{Claimant, View};
 use super::facts::{Service, Shown, Wish, Written};
 use super::group::{GroupLease, Primary};
 use super::rules::Rule;
-use crate::core::ids::CallNo;
+use crate::core::ids::{CallNo, Version};
 use crate::core::time::Time;
 
 /// Time between two attempts.
@@ -54,6 +54,10 @@ pub(super) struct Router {
 impl Router {
     pub(super) fn seen(&mut self, service: Service) {
         self.service = Some(service);
+    }
+
+    pub(super) fn version(&self) -> Option<&Version> {
+        self.service.as_ref().map(|service| &service.version)
     }
 
     pub(super) fn patched(&mut self, call: CallNo, written: &Written, now: Time) {
