@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::objects::Objects;
 use super::scope::{EPOCH, epoch_of};
 use super::ward::{Desk, Ward};
 use super::wishes::as_read;
@@ -66,8 +67,7 @@ impl Edits {
 impl Ward {
     /// The watch showed the Service that follows the primary.
     pub(crate) fn service_shown(&mut self, desk: &mut Desk<'_, '_>) {
-        let name = self.scope.routes.as_ref().map(|routes| &routes.primary);
-        let Some(service) = name.and_then(|name| desk.objects.services.get(name)) else { return };
+        let Some(service) = self.leading_service(desk.objects) else { return };
         let now = desk.cx.now;
         match self.follows(service) {
             Follows::Committed(epoch) => self.edits.right_for = Some(epoch),
@@ -100,8 +100,7 @@ impl Ward {
 
     /// A commit was shown, which the Service may have been seen to follow before.
     pub(super) fn note_followed(&mut self, desk: &Desk<'_, '_>) {
-        let name = self.scope.routes.as_ref().map(|routes| &routes.primary);
-        if let Some(service) = name.and_then(|name| desk.objects.services.get(name))
+        if let Some(service) = self.leading_service(desk.objects)
             && let Follows::Committed(epoch) = self.follows(service)
         {
             self.edits.right_for = Some(epoch);
@@ -120,8 +119,7 @@ impl Ward {
     }
 
     fn tell_of_strange_epoch(&mut self, desk: &mut Desk<'_, '_>) {
-        let name = self.scope.routes.as_ref().map(|routes| &routes.primary);
-        let Some(service) = name.and_then(|name| desk.objects.services.get(name)) else { return };
+        let Some(service) = self.leading_service(desk.objects) else { return };
         if self.follows(service) != Follows::Unknown {
             return;
         }
@@ -134,6 +132,11 @@ impl Ward {
         );
         desk.cx.log(Level::Warning, Some(desk.group), note.clone());
         self.write(true, "ServiceEpochUnknown", &note, desk);
+    }
+
+    /// The Service that follows the primary, as it was last shown.
+    pub(super) fn leading_service<'a>(&self, objects: &'a Objects) -> Option<&'a Service> {
+        objects.services.get(&self.scope.routes.as_ref()?.primary)
     }
 
     fn follows(&self, service: &Service) -> Follows {

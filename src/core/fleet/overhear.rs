@@ -118,8 +118,7 @@ impl Ward {
 
     /// Where the Service leads, and since which epoch; nothing if it says no epoch.
     fn routed(&self, desk: &Desk<'_, '_>) -> Option<Reign> {
-        let name = &self.scope.routes.as_ref()?.primary;
-        let service = desk.objects.services.get(name)?;
+        let service = self.leading_service(desk.objects)?;
         service.annotations.contains_key(EPOCH).then_some(())?;
         Some(Reign { pod: service.selector.get(POD_KEY)?.clone(), epoch: epoch_of(service) })
     }
