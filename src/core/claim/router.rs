@@ -46,6 +46,8 @@ pub(super) struct Router {
     /// The Service as it was last seen.
     service: Option<Service>,
     phase: Phase,
+    /// It was seen since the read or the patch was asked for that is under way: what the answer says of it may be older.
+    seen_meanwhile: bool,
     again_at: Option<Time>,
     /// When it is this member's turn, while somebody else has the head start.
     turn_at: Option<Time>,
@@ -53,11 +55,21 @@ pub(super) struct Router {
 
 impl Router {
     pub(super) fn seen(&mut self, service: Service) {
+        self.seen_meanwhile = matches!(self.phase, Phase::ReadingService(_) | Phase::Patching(..));
         self.service = Some(service);
     }
 
     pub(super) fn version(&self) -> Option<&Version> {
         self.service.as_ref().map(|service| &service.version)
+    }
+
+    /// Ends the read or the patch that is under way: so the Service was, unless it was seen since. What was seen may be older as
+    /// well, where the watch lags; then another read finds out.
+    fn answered(&mut self, service: Option<Service>) {
+        self.phase = Phase::Idle;
+        if !std::mem::take(&mut self.seen_meanwhile) {
+            self.service = service;
+        }
     }
 
     pub(super) fn patched(&mut self, call: CallNo, written: &Written, now: Time) {
@@ -67,13 +79,18 @@ impl Router {
         }
         match (written, basis) {
             (Written::Landed(version), _) => {
-                self.service = Some(Service { version: version.clone(), ..service.clone() });
+                let service = Service { version: version.clone(), ..service.clone() };
+                return self.answered(Some(service));
             }
             // It is read now.
             (Written::Conflict, Basis::Seen) => {}
             (Written::Conflict | Written::Unknown, _) => self.again_at = Some(now + AGAIN),
         }
-        self.phase = Phase::Idle;
+        self.idle();
+    }
+
+    fn idle(&mut self) {
+        (self.phase, self.seen_meanwhile) = (Phase::Idle, false);
     }
 
     /// A commit is sent. What failed before it waits no longer.
@@ -96,7 +113,7 @@ impl Router {
     /// Nothing was read: the next attempt waits.
     pub(super) fn failed(&mut self, now: Time) {
         self.again_at = Some(now + AGAIN);
-        self.phase = Phase::Idle;
+        self.idle();
     }
 
     /// Whether the wait after an attempt that failed is over, if there is one.
@@ -181,11 +198,9 @@ impl Claimant {
         let Some(service) = answer else { return self.router.failed(now) };
         // There is none any more. The watch shows the next.
         if service.is_none() {
-            self.router.service = None;
-            self.router.phase = Phase::Idle;
-            return;
+            return self.router.answered(None);
         }
-        self.router.service = Some(service.clone());
+        self.router.answered(Some(service.clone()));
         let call = self.call();
         self.router.phase = Phase::ReadingLease(call, service);
         if self.config.rules.hold(Rule::Route) {

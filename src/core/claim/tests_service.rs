@@ -2,7 +2,7 @@
 
 use super::tests_world::{World, config, instance, primary};
 use super::*;
-use crate::core::ids::{ClaimId, Version};
+use crate::core::ids::{CallNo, ClaimId, Version};
 use crate::core::time::Time;
 
 #[test]
@@ -152,5 +152,47 @@ fn a_commit_of_which_nothing_is_known_is_read_before_it_is_routed() {
     });
     // The Lease to see what became of the commit, then the Service and the Lease.
     assert_eq!(reads(&wishes), 3);
+    assert_eq!((world.service.pod.as_str(), world.service.epoch), ("b", 8));
+}
+
+/// The Service as somebody made it who is no member: it says the commit's epoch and leads elsewhere.
+fn edited() -> Service {
+    Service { version: Version::from("u"), pod: "a".to_owned(), epoch: 8 }
+}
+
+#[test]
+fn an_edit_that_is_shown_before_the_answer_to_a_patch_is_put_right() {
+    let mut world = World::new();
+    let mut edits = 0;
+    fail_over(&mut world, |world, member, wish| match wish {
+        Wish::Patch(call, _) if edits == 0 => {
+            edits += 1;
+            world.service = edited();
+            member.handle(Fact::ServiceSeen(edited()), world.now, &mut Vec::new());
+            Some(Fact::Patched(*call, Written::Landed(Version::from("t"))))
+        }
+        _ => None,
+    });
+    assert_eq!((edits, world.service.pod.as_str(), world.service.epoch), (1, "b", 8));
+}
+
+#[test]
+fn an_edit_that_is_shown_before_the_answer_to_a_read_is_put_right() {
+    let mut world = World::new();
+    let mut other = world.member("n");
+    let mut lease = world.lease().clone();
+    lease.primary = Some(Primary { instance: instance("b"), epoch: 8, ..primary() });
+    assert!(matches!(world.put(Some(Version::from("1")), lease), Written::Landed(_)));
+    let mut wishes = Vec::new();
+    other.handle(Fact::Seen(world.shown()), world.now, &mut wishes);
+    let reads: Vec<CallNo> = wishes
+        .iter()
+        .filter_map(|wish| if let Wish::ReadService(call) = wish { Some(*call) } else { None })
+        .collect();
+    let [read] = reads[..] else { panic!("{wishes:?}") };
+    let before = Service { version: Version::from("t"), pod: "b".to_owned(), epoch: 8 };
+    world.service = edited();
+    world.tell(&mut other, Fact::ServiceSeen(edited()));
+    world.tell(&mut other, Fact::Service(read, Some(before)));
     assert_eq!((world.service.pod.as_str(), world.service.epoch), ("b", 8));
 }
