@@ -103,7 +103,7 @@ pub(crate) enum Action {
 
 impl Fleet {
     fn claimant(&self, member: usize, life: u64) -> Claimant {
-        Claimant::new(Config {
+        let mut claimant = Claimant::new(Config {
             member: RunId::from(["m", "n", "o"][member]),
             life,
             group: GroupName::from("g"),
@@ -113,7 +113,10 @@ impl Fleet {
             parallel_syncs: self.nodes,
             observe: false,
             rules: self.rules,
-        })
+        });
+        // What members remember is not modelled: nothing waits for it.
+        claimant.handle(Fact::Recorded(u64::MAX), Time::ZERO, &mut Vec::new());
+        claimant
     }
 }
 
@@ -129,7 +132,7 @@ impl State {
         claimant.handle(fact, now, &mut wishes);
         for wish in wishes {
             match wish {
-                Wish::Switched(_) | Wish::Diverged | Wish::Foreign(_) | Wish::Ended => {}
+                Wish::Switched(_) | Wish::Diverged | Wish::Foreign(_) | Wish::Record(_) | Wish::Ended => {}
                 // What is on its way when connections are closed may arrive all the same.
                 Wish::Release => {}
                 Wish::Read(_)
@@ -164,7 +167,12 @@ impl State {
             }
             Wish::ReadService(call) => Fact::Service(*call, Some(world.service.clone())),
             Wish::Patch(call, service) => Fact::Patched(*call, world.patch(service)),
-            Wish::Switched(_) | Wish::Diverged | Wish::Foreign(_) | Wish::Ended | Wish::Release => {
+            Wish::Switched(_)
+            | Wish::Diverged
+            | Wish::Foreign(_)
+            | Wish::Record(_)
+            | Wish::Ended
+            | Wish::Release => {
                 return None;
             }
         })
@@ -183,6 +191,7 @@ impl State {
             | Wish::Switched(_)
             | Wish::Diverged
             | Wish::Foreign(_)
+            | Wish::Record(_)
             | Wish::Ended
             | Wish::Release => None,
         }
@@ -204,6 +213,7 @@ impl State {
             | Wish::Switched(_)
             | Wish::Diverged
             | Wish::Foreign(_)
+            | Wish::Record(_)
             | Wish::Ended
             | Wish::Release => false,
         }

@@ -88,6 +88,8 @@ pub struct Claimant {
     ended: bool,
     /// The highest committed epoch that was heard of.
     pub(super) heard: u64,
+    /// The highest epoch that was asked for and is in this member's own Lease.
+    pub(super) recorded: u64,
     /// The commit with the highest epoch that was ever seen: what clients are answered with.
     pub(super) remembered: Option<Primary>,
     /// Whom Sentinels name, where this member only observes and there is no Lease.
@@ -119,6 +121,7 @@ impl Claimant {
             terminating: false,
             ended: false,
             heard: 0,
+            recorded: 0,
             remembered: None,
             followed: None,
             recalled: Replicas::default(),
@@ -158,6 +161,7 @@ impl Claimant {
                     }
                 });
             }
+            Fact::Recorded(epoch) => self.recorded = self.recorded.max(epoch),
             Fact::Heard(epoch) => self.heard = self.heard.max(epoch),
             Fact::Beside => {
                 if let Some(hold) = &mut self.hold {

@@ -43,7 +43,8 @@ pub struct MemberLease {
     pub transitions: u64,
     /// Where it answers clients and other members: `host:port`.
     pub announce: String,
-    /// The highest epoch of any group that the member knows to be committed: what it remembers should a Lease get lost.
+    /// The highest epoch of any group that the member knows to be committed, or is about to commit where there was no Lease: what
+    /// is remembered should a Lease get lost.
     pub epoch: u64,
     /// The groups whose primary it holds down.
     pub down: BTreeMap<GroupName, Opinion>,

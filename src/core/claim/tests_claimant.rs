@@ -320,6 +320,33 @@ fn a_missing_lease_is_made_as_a_claim_above_all_epochs() {
 }
 
 #[test]
+fn a_new_lease_waits_until_its_epoch_is_remembered_elsewhere() {
+    let mut world = World::new();
+    world.lease = None;
+    let mut member = world.member("m");
+    world.now = Time::from_millis(5000);
+    let (mut wishes, mut epochs) = (Vec::new(), Vec::new());
+    member.handle(Fact::Tick, world.now, &mut wishes);
+    while !wishes.is_empty() {
+        match wishes.remove(0) {
+            Wish::Record(epoch) => epochs.push(epoch),
+            wish => {
+                if let Some(fact) = world.carry_out(wish) {
+                    member.handle(fact, world.now, &mut wishes);
+                }
+            }
+        }
+    }
+    assert_eq!(world.take_log(), ["put claimed 0", "put chosen 0"]);
+    assert!(!epochs.is_empty() && epochs.iter().all(|epoch| *epoch == 1007), "{epochs:?}");
+    assert!(member.next_deadline().is_some_and(|at| at <= Time::from_millis(5100)));
+    member.handle(Fact::Recorded(1006), world.now, &mut wishes);
+    assert_eq!(wishes, [Wish::Record(1007)]);
+    world.tell(&mut member, Fact::Recorded(1007));
+    assert_eq!(world.lease().epoch(), 1007);
+}
+
+#[test]
 fn two_primaries_with_data_of_their_own_are_not_touched() {
     let mut world = World::new();
     world.lease = None;

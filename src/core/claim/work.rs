@@ -179,6 +179,8 @@ impl Claimant {
             failover.tried = tried;
             failover.candidate = Some(chosen);
         });
+        // In time for the commit, which waits for it.
+        out.extend(self.unrecorded().map(Wish::Record));
         self.put(lease, After::Go(Stage::Promote), now, out);
     }
 
@@ -251,6 +253,10 @@ impl Claimant {
             return;
         }
         if standing.role == Role::Primary {
+            if let Some(epoch) = self.unrecorded() {
+                out.push(Wish::Record(epoch));
+                return self.wait(now, out);
+            }
             let lease = self.commit(hold, standing, candidate, now);
             self.router.committing();
             return self.put(lease, After::Go(Stage::Follow), now, out);
@@ -277,6 +283,14 @@ impl Claimant {
             hold.told_at = Some((candidate.clone(), since));
         });
         self.tell(&candidate.uid, &run_id, Command::Promote, now, out);
+    }
+
+    /// The epoch at which a Lease is made anew, as long as this Lease alone knows of it: were it deleted next, nobody might
+    /// remember that there was a commit, and the same epoch be committed twice. Later ones are covered by the leap.
+    fn unrecorded(&self) -> Option<u64> {
+        let hold = self.hold.as_ref().filter(|hold| hold.kind == Kind::Missing)?;
+        let epoch = hold.failover()?.epoch;
+        (self.recorded < epoch).then_some(epoch)
     }
 
     fn commit(&self, hold: &Hold, standing: &Standing, candidate: Instance, now: Time) -> GroupLease {

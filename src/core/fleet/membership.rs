@@ -25,6 +25,7 @@ enum Phase {
     Known,
     Writing {
         began: Time,
+        epoch: u64,
     },
 }
 
@@ -39,8 +40,10 @@ pub(crate) struct Membership {
     found: Option<MemberLease>,
     starts: Option<u64>,
     announce: String,
-    /// The highest epoch that was committed in any group, as far as this member knows.
+    /// The highest epoch that was committed in any group, as far as this member knows, or is about to be.
     epoch: u64,
+    /// The highest one that is there.
+    recorded: u64,
     down: BTreeMap<GroupName, Opinion>,
     /// What is to be written is not what was written last, since then.
     news_at: Option<Time>,
@@ -67,6 +70,7 @@ impl Membership {
             starts: None,
             announce: String::new(),
             epoch: 0,
+            recorded: 0,
             down: BTreeMap::new(),
             news_at: None,
             renewed_at: None,
@@ -94,6 +98,22 @@ impl Membership {
     /// An epoch was committed. It goes with the next renewal.
     pub(crate) fn committed(&mut self, epoch: u64) {
         self.epoch = self.epoch.max(epoch);
+    }
+
+    /// An epoch is about to be committed, and is to be remembered whatever becomes of the group's Lease. Whether it is there; else
+    /// it is written soon.
+    pub(crate) fn record(&mut self, epoch: u64, now: Time) -> bool {
+        let on_its_way = matches!(self.phase, Phase::Writing { epoch: written, .. } if written >= epoch);
+        if self.recorded < epoch && !on_its_way {
+            self.committed(epoch);
+            self.news_at.get_or_insert(now);
+        }
+        self.recorded >= epoch
+    }
+
+    /// The highest epoch that the Lease holds, of this life or an earlier one.
+    pub(crate) const fn recorded(&self) -> u64 {
+        self.recorded
     }
 
     /// What this member holds of a group's primary. `false`: there is no room for one more.
@@ -152,7 +172,7 @@ impl Membership {
             self.phase = Phase::Reading;
             return Some(Call::ReadLease { name: self.name.clone() });
         }
-        self.phase = Phase::Writing { began: now };
+        self.phase = Phase::Writing { began: now, epoch: self.epoch };
         self.tried_at = Some(now);
         self.news_at = None;
         let starts =
@@ -172,8 +192,8 @@ impl Membership {
 
     /// The answer to what [`Self::step`] asked for.
     pub(crate) fn answered(&mut self, answer: Answer, now: Time) {
-        let began = match self.phase {
-            Phase::Writing { began } => Some(began),
+        let written = match self.phase {
+            Phase::Writing { began, epoch } => Some((began, epoch)),
             Phase::Unknown | Phase::Reading | Phase::Known => None,
         };
         match answer {
@@ -186,6 +206,7 @@ impl Membership {
                     // What an earlier life heard of is not forgotten with it.
                     let heard = self.found.as_ref().map_or(0, |found| found.epoch);
                     self.epoch = self.epoch.max(heard);
+                    self.recorded = self.recorded.max(heard);
                 }
                 self.news_at.get_or_insert(now);
             }
@@ -193,7 +214,10 @@ impl Membership {
                 self.phase = Phase::Known;
                 self.version = Some(version);
                 self.contested = false;
-                self.renewed_at = began.or(self.renewed_at);
+                if let Some((began, epoch)) = written {
+                    self.renewed_at = Some(began);
+                    self.recorded = self.recorded.max(epoch);
+                }
                 // One more was begun before the end was known of.
                 self.left = self.leaving && self.news_at.is_none();
             }
@@ -266,6 +290,28 @@ mod tests {
             panic!("it is written anew")
         };
         assert_eq!(MemberLease::parse(&plain).unwrap().epoch, 7);
+    }
+
+    #[test]
+    fn an_epoch_is_remembered_once_it_is_written() {
+        let mut own = membership();
+        own.answered(Answer::Read(None), Time::ZERO);
+        assert!(own.step(Time::from_millis(20)).is_some());
+        own.answered(Answer::Landed(Version::from("1")), Time::from_millis(20));
+        own.committed(7);
+        assert!(!own.record(7, Time::from_millis(100)));
+        assert_eq!(own.next_deadline(), Some(Time::from_millis(120)), "soon");
+        assert!(own.step(Time::from_millis(120)).is_some());
+        assert!(!own.record(7, Time::from_millis(120)), "it is on its way");
+        assert_eq!(own.news_at, None);
+        assert!(!own.record(8, Time::from_millis(120)), "a later one than the one that is on its way");
+        own.answered(Answer::Landed(Version::from("2")), Time::from_millis(121));
+        assert!(own.record(7, Time::from_millis(121)));
+        assert_eq!(own.recorded(), 7);
+        assert!(own.next_deadline().is_some_and(|at| at <= Time::from_millis(140)));
+        assert!(own.step(Time::from_millis(140)).is_some());
+        own.answered(Answer::Unknown("no answer".to_owned()), Time::from_millis(141));
+        assert!(!own.record(8, Time::from_millis(141)), "it may be there or not");
     }
 
     #[test]

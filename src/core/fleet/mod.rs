@@ -229,7 +229,9 @@ impl Engine {
     fn crew_may_have_changed(&mut self, now: Time, out: &mut Actions) {
         let Some(fleet) = self.fleet.take() else { return };
         fleet.man(self, now, out);
-        let heard = fleet.members.values().map(|member| member.lease().epoch).max().unwrap_or(0);
+        let others = fleet.members.values().map(|member| member.lease().epoch);
+        // Of the own Lease it may be an earlier life that heard of it.
+        let heard = others.chain([fleet.membership.recorded()]).max().unwrap_or(0);
         let concerned: Vec<GroupId> = self
             .groups
             .values()
@@ -274,11 +276,29 @@ impl Engine {
             Some(Asker::Client(client)) => {
                 out.push(Action::Reply { client, reply: annotate::reply(answered.answer) });
             }
-            Some(Asker::Member) => fleet.membership.answered(answered.answer, now),
+            Some(Asker::Member) => {
+                let before = fleet.membership.recorded();
+                fleet.membership.answered(answered.answer, now);
+                let recorded = fleet.membership.recorded();
+                if recorded > before {
+                    self.tell_founders(recorded, now, out);
+                }
+            }
             Some(Asker::Claim(id, call, sort)) => {
                 self.with_ward(id, now, out, |ward, desk| ward.answered(call, sort, answered.answer, desk));
                 self.shared.touched.insert(id);
             }
+        }
+    }
+
+    /// Claims that make a Lease anew commit no epoch before it is in this member's own Lease.
+    fn tell_founders(&mut self, recorded: u64, now: Time, out: &mut Actions) {
+        let Some(fleet) = &self.fleet else { return };
+        let founders = fleet.wards.iter().filter(|(_, ward)| ward.claimant.is_founding());
+        let founders: Vec<GroupId> = founders.map(|(id, _)| *id).collect();
+        for id in founders {
+            self.with_ward(id, now, out, |ward, desk| ward.tell(Fact::Recorded(recorded), desk));
+            self.shared.touched.insert(id);
         }
     }
 

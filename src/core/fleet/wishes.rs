@@ -61,6 +61,10 @@ impl Ward {
                     cx.out.push(Action::Send { conn: gate.conn, args });
                 }
             }
+            Wish::Record(epoch) => {
+                let there = desk.membership.record(epoch, desk.cx.now);
+                return there.then_some(Fact::Recorded(epoch));
+            }
             Wish::Release => {
                 for (_, gate) in std::mem::take(&mut self.gates) {
                     desk.conns.remove(&gate.conn);

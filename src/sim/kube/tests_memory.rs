@@ -87,3 +87,32 @@ fn a_stranger_whom_a_new_lease_knows_is_no_stranger_any_more() {
     world.start_container(stranger, false);
     world.wait_for("it follows again", 60, |world| world.agree_on(0));
 }
+
+/// A primary was committed, and at once all who know of it end, the Lease goes, and the Service carries nothing.
+fn first_commit_is_forgotten(seed: u64) -> (World, u64, usize) {
+    let mut world = world(seed, QUICK);
+    world.wait_for("a first commit", 60, |world| world.lease().is_some_and(|lease| lease.primary.is_some()));
+    let (epoch, founder) = (world.lease().unwrap().epoch(), claimant(&world).unwrap());
+    for at in 0..SIZE {
+        world.kill_daemon(at);
+    }
+    world.api.delete_lease("v-group-g");
+    world.api.services.get_mut("redis").unwrap().annotations.remove("vedette.dev/epoch");
+    world.laws.forgive_an_edit();
+    (world, epoch, founder)
+}
+
+#[test]
+fn no_first_commit_is_forgotten_with_those_who_saw_it() {
+    // Alone, or while it doesn't come back.
+    for alone in [true, false] {
+        let (mut world, epoch, founder) = first_commit_is_forgotten(34);
+        for at in (0..SIZE).filter(|at| (*at == founder) == alone) {
+            world.start_daemon(at, SIZE);
+        }
+        let anew = |world: &World| world.lease().is_some_and(|lease| lease.primary.is_some());
+        world.wait_for("another commit", 60, anew);
+        let later = world.lease().unwrap().epoch();
+        assert!(later > epoch, "{later} after {epoch}");
+    }
+}
