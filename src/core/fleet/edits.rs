@@ -69,16 +69,12 @@ impl Ward {
     pub(crate) fn service_shown(&mut self, desk: &mut Desk<'_, '_>) {
         let Some(service) = self.leading_service(desk.objects) else { return };
         let now = desk.cx.now;
-        match self.follows(service) {
-            Follows::Committed(epoch) => self.edits.right_for = Some(epoch),
-            // An observer leaves it to those who act.
-            Follows::Unknown if !self.edits.ahead_told && !desk.config.observe => {
-                self.edits.ahead_at.get_or_insert(now + LAG);
-            }
-            Follows::Unknown | Follows::Earlier | Follows::Nobody => {}
-        }
+        self.note_followed(desk);
         if self.follows(service) != Follows::Unknown {
             (self.edits.ahead_at, self.edits.ahead_told) = (None, false);
+        } else if !self.edits.ahead_told && !desk.config.observe {
+            // An observer leaves it to those who act.
+            self.edits.ahead_at.get_or_insert(now + LAG);
         }
         let knows = !self.claimant.is_leaderless() || self.claimant.routes_by_sentinels();
         if knows && self.is_edited(service) {
@@ -98,7 +94,7 @@ impl Ward {
         self.tell(Fact::ServiceSeen(as_read(service)), desk);
     }
 
-    /// A commit was shown, which the Service may have been seen to follow before.
+    /// The Service or a commit was shown, in either order.
     pub(super) fn note_followed(&mut self, desk: &Desk<'_, '_>) {
         if let Some(service) = self.leading_service(desk.objects)
             && let Follows::Committed(epoch) = self.follows(service)
