@@ -132,7 +132,7 @@ impl State {
         claimant.handle(fact, now, &mut wishes);
         for wish in wishes {
             match wish {
-                Wish::Switched(_) | Wish::Diverged | Wish::Foreign(_) | Wish::Record(_) | Wish::Ended => {}
+                Wish::Switched(_) | Wish::Diverged | Wish::Foreign(_) | Wish::Promise(_) | Wish::Ended => {}
                 // What is on its way when connections are closed may arrive all the same.
                 Wish::Release => {}
                 Wish::Read(_)
@@ -170,7 +170,7 @@ impl State {
             Wish::Switched(_)
             | Wish::Diverged
             | Wish::Foreign(_)
-            | Wish::Record(_)
+            | Wish::Promise(_)
             | Wish::Ended
             | Wish::Release => {
                 return None;
@@ -191,7 +191,7 @@ impl State {
             | Wish::Switched(_)
             | Wish::Diverged
             | Wish::Foreign(_)
-            | Wish::Record(_)
+            | Wish::Promise(_)
             | Wish::Ended
             | Wish::Release => None,
         }
@@ -213,7 +213,7 @@ impl State {
             | Wish::Switched(_)
             | Wish::Diverged
             | Wish::Foreign(_)
-            | Wish::Record(_)
+            | Wish::Promise(_)
             | Wish::Ended
             | Wish::Release => false,
         }

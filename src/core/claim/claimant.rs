@@ -88,7 +88,9 @@ pub struct Claimant {
     ended: bool,
     /// The highest committed epoch that was heard of.
     pub(super) heard: u64,
-    /// The highest epoch that was asked for and is in this member's own Lease.
+    /// The highest epoch that a member was about to commit, as far as is known.
+    pub(super) promised: u64,
+    /// The highest one that is in this member's own Lease.
     pub(super) recorded: u64,
     /// The commit with the highest epoch that was ever seen: what clients are answered with.
     pub(super) remembered: Option<Primary>,
@@ -121,6 +123,7 @@ impl Claimant {
             terminating: false,
             ended: false,
             heard: 0,
+            promised: 0,
             recorded: 0,
             remembered: None,
             followed: None,
@@ -161,6 +164,7 @@ impl Claimant {
                     }
                 });
             }
+            Fact::Promised(epoch) => self.promised = self.promised.max(epoch),
             Fact::Recorded(epoch) => self.recorded = self.recorded.max(epoch),
             Fact::Heard(epoch) => self.heard = self.heard.max(epoch),
             Fact::Beside => {

@@ -174,7 +174,7 @@ impl Claimant {
                 let next = failover.epoch.max(lease.epoch()).saturating_add(1);
                 // A Service that carries a later epoch is left alone: it would follow no further commit.
                 let above = if leap { LEAP } else { 1 };
-                failover.epoch = next.max(self.heard.saturating_add(above));
+                failover.epoch = next.max(self.heard.max(self.promised).saturating_add(above));
                 Stage::Look
             }
         };

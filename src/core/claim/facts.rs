@@ -119,7 +119,9 @@ pub enum Fact {
     Beside,
     /// A committed epoch was heard of: from another member or from the Service.
     Heard(u64),
-    /// The answer to [`Wish::Record`]: this member's own Lease holds that epoch.
+    /// Some member was about to commit that epoch, and may have.
+    Promised(u64),
+    /// The answer to [`Wish::Promise`]: the promise is in this member's own Lease.
     Recorded(u64),
     /// Sentinels beside a fleet that only observes name this primary, whose run is not known: it counts while there is no Lease.
     /// Whether this member heard them say so; else another did, and the Service shows it.
@@ -177,8 +179,9 @@ pub enum Wish {
     Read(CallNo),
     /// Replace that version of the group's Lease, or create it. Never tried again by the shell.
     Put(CallNo, Option<Version>, Box<GroupLease>),
-    /// Have that epoch in this member's own Lease, where it outlives the group's. Asked for again and again until it is there.
-    Record(u64),
+    /// Have it in this member's own Lease that this epoch is about to be committed: there it outlives the group's Lease. Wished for
+    /// again and again until it is there.
+    Promise(u64),
     /// Open a connection to a data node, ask who it is, and cut all other actors' connections to it. The number is the
     /// connection's from then on.
     Barrier {

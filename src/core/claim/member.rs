@@ -12,8 +12,11 @@ use crate::core::ids::{GroupName, RunId};
 const ANNOUNCE: &str = "vedette.dev/announce";
 const DOWN: &str = "vedette.dev/down";
 const EPOCH: &str = "vedette.dev/epoch";
+const PROMISED: &str = "vedette.dev/promised";
 /// Most groups that one member may hold down in its Lease.
 pub const MOST_OPINIONS: usize = 1000;
+/// Most groups for which it may record what it is about to commit.
+pub const MOST_PROMISES: usize = 1000;
 /// Seconds for which a member counts as alive after its last renewal was seen.
 pub const MEMBER_SECONDS: u64 = 6;
 
@@ -43,9 +46,10 @@ pub struct MemberLease {
     pub transitions: u64,
     /// Where it answers clients and other members: `host:port`.
     pub announce: String,
-    /// The highest epoch of any group that the member knows to be committed, or is about to commit where there was no Lease: what
-    /// is remembered should a Lease get lost.
+    /// The highest epoch of any group that the member knows to be committed: what it remembers should a Lease get lost.
     pub epoch: u64,
+    /// Epochs above that one which the member was about to commit, for groups without a Lease.
+    pub promised: BTreeMap<GroupName, u64>,
     /// The groups whose primary it holds down.
     pub down: BTreeMap<GroupName, Opinion>,
     /// Annotations of others and of later versions.
@@ -68,6 +72,16 @@ impl MemberLease {
         }
         let epoch = unknown.remove(EPOCH).unwrap_or_else(|| "0".to_owned());
         let epoch = epoch.parse().map_err(|_| Error::new(EPOCH, &epoch, "is no whole number from 0"))?;
+        let mut promised = BTreeMap::new();
+        if let Some(text) = unknown.remove(PROMISED) {
+            for (place, value) in fields::items(PROMISED, fields::json(PROMISED, &text)?, MOST_PROMISES)? {
+                let mut fields = Fields::of(&place, value)?;
+                let group = GroupName::from(fields.text("group")?);
+                if promised.insert(group.clone(), fields.number("epoch")?).is_some() {
+                    return Err(Error::new(place, group.as_str(), "is there twice"));
+                }
+            }
+        }
         let mut down = BTreeMap::new();
         if let Some(text) = unknown.remove(DOWN) {
             for (place, value) in fields::items(DOWN, fields::json(DOWN, &text)?, MOST_OPINIONS)? {
@@ -86,7 +100,7 @@ impl MemberLease {
             }
         }
         let holder = Some(plain.holder.as_str()).filter(|id| !id.is_empty()).map(RunId::from);
-        Ok(Self { holder, seconds, transitions, announce, epoch, down, unknown })
+        Ok(Self { holder, seconds, transitions, announce, epoch, promised, down, unknown })
     }
 
     /// The same as plain values.
@@ -97,6 +111,11 @@ impl MemberLease {
         annotations.insert(ANNOUNCE.to_owned(), self.announce.clone());
         if self.epoch > 0 {
             annotations.insert(EPOCH.to_owned(), self.epoch.to_string());
+        }
+        if !self.promised.is_empty() {
+            let promised = self.promised.iter();
+            let promised = promised.map(|(group, epoch)| json!({"group": group.as_str(), "epoch": epoch}));
+            annotations.insert(PROMISED.to_owned(), Value::Array(promised.collect()).to_string());
         }
         if !self.down.is_empty() {
             let down: Vec<Value> = self.down.iter().map(|(group, opinion)| opinion.print(group)).collect();
@@ -141,6 +160,7 @@ mod tests {
             transitions: 2,
             announce: "10.0.0.9:26379".to_owned(),
             epoch: 7,
+            promised: [(GroupName::from("h"), 1007)].into(),
             down: [(GroupName::from("g"), opinion)].into(),
             unknown: BTreeMap::new(),
         }
@@ -174,6 +194,12 @@ mod tests {
         let down = r#"[{"group":"g","address":"a","runId":"r","epoch":-1,"evidence":"silent"}]"#;
         assert_eq!(error(&changed(DOWN, down)), "vedette.dev/down[0]: epoch: '-1' is no whole number from 0");
         assert_eq!(error(&changed(DOWN, "[{}]")), "vedette.dev/down[0]: group: '' is missing");
+        let promised = r#"[{"group":"g","epoch":1},{"group":"g","epoch":2}]"#;
+        assert_eq!(error(&changed(PROMISED, promised)), "vedette.dev/promised[1]: 'g' is there twice");
+        assert_eq!(
+            error(&changed(PROMISED, r#"[{"group":"g"}]"#)),
+            "vedette.dev/promised[0]: epoch: '' is missing"
+        );
         assert_eq!(
             error(&changed(FORM, "2")),
             "vedette.dev/form: '2' is a form that this version can't read"

@@ -49,7 +49,7 @@ pub use facts::{Command, Fact, Gathered, Listed, Role, Service, Shown, Standing,
 pub use fields::Rest;
 pub use group::{CLAIM_SECONDS, GroupLease, HISTORY_LENGTH, Instance, MOST_REPLICAS, Primary, Replicas};
 pub(crate) use kin::is_recorded;
-pub use member::{MEMBER_SECONDS, MOST_OPINIONS, MemberLease, Opinion};
+pub use member::{MEMBER_SECONDS, MOST_OPINIONS, MOST_PROMISES, MemberLease, Opinion};
 pub use opinions::{Count, Needed, Opinions};
 pub use order::start_after;
 pub use plain::{PREFIX, Plain};

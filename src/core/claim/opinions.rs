@@ -139,6 +139,7 @@ mod tests {
             transitions: 1,
             announce: String::new(),
             epoch: 0,
+            promised: BTreeMap::new(),
             down: opinion.into_iter().collect(),
             unknown: BTreeMap::new(),
         };

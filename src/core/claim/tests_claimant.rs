@@ -329,7 +329,7 @@ fn a_new_lease_waits_until_its_epoch_is_remembered_elsewhere() {
     member.handle(Fact::Tick, world.now, &mut wishes);
     while !wishes.is_empty() {
         match wishes.remove(0) {
-            Wish::Record(epoch) => epochs.push(epoch),
+            Wish::Promise(epoch) => epochs.push(epoch),
             wish => {
                 if let Some(fact) = world.carry_out(wish) {
                     member.handle(fact, world.now, &mut wishes);
@@ -341,7 +341,7 @@ fn a_new_lease_waits_until_its_epoch_is_remembered_elsewhere() {
     assert!(!epochs.is_empty() && epochs.iter().all(|epoch| *epoch == 1007), "{epochs:?}");
     assert!(member.next_deadline().is_some_and(|at| at <= Time::from_millis(5100)));
     member.handle(Fact::Recorded(1006), world.now, &mut wishes);
-    assert_eq!(wishes, [Wish::Record(1007)]);
+    assert_eq!(wishes, [Wish::Promise(1007)]);
     world.tell(&mut member, Fact::Recorded(1007));
     assert_eq!(world.lease().epoch(), 1007);
 }
@@ -410,8 +410,8 @@ fn those_that_are_missing_are_waited_for_where_nobody_is_of_the_recorded_history
     );
 }
 
-#[test]
-fn of_primaries_without_any_data_the_first_pod_is_taken() {
+/// Nodes that have never held any data, and nobody who knows of an earlier group.
+fn nothing_yet() -> World {
     let mut world = World::new();
     world.lease = None;
     for node in ["a", "b", "c"] {
@@ -420,14 +420,31 @@ fn of_primaries_without_any_data_the_first_pod_is_taken() {
             Standing { replication_id: history, empty: true, ..standing(&format!("{node}1"), None, 0) };
         world.nodes.insert(PodUid::from(node), fresh);
     }
-    // Nobody knows of an earlier group.
     (world.service.pod, world.service.epoch) = (String::new(), 0);
+    world
+}
+
+#[test]
+fn of_primaries_without_any_data_the_first_pod_is_taken() {
+    let mut world = nothing_yet();
     let mut member = world.member("m");
     world.now = Time::from_millis(5000);
     world.tell(&mut member, Fact::Tick);
     assert_eq!(world.lease().primary.as_ref().unwrap().instance, instance("a"));
     for node in ["b", "c"] {
         assert_eq!(world.nodes[node].role, Role::Replica { of: "a:6379".to_owned() });
+    }
+}
+
+#[test]
+fn an_epoch_that_was_promised_is_kept_above_but_tells_of_no_data() {
+    for (fact, epoch) in [(Fact::Promised(1000), 2000), (Fact::Heard(1000), 0)] {
+        let mut world = nothing_yet();
+        let mut member = world.member("m");
+        world.tell(&mut member, fact);
+        world.now = Time::from_millis(5000);
+        world.tell(&mut member, Fact::Tick);
+        assert_eq!(world.lease().epoch(), epoch, "data may only come where a commit was heard of");
     }
 }
 

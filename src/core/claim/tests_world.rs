@@ -199,7 +199,7 @@ impl World {
                 self.log.push("ended".to_owned());
                 return None;
             }
-            Wish::Record(epoch) => Fact::Recorded(epoch),
+            Wish::Promise(epoch) => Fact::Recorded(epoch),
             Wish::Release => return None,
         })
     }

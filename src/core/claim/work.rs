@@ -180,7 +180,7 @@ impl Claimant {
             failover.candidate = Some(chosen);
         });
         // In time for the commit, which waits for it.
-        out.extend(self.unrecorded().map(Wish::Record));
+        out.extend(self.unrecorded().map(Wish::Promise));
         self.put(lease, After::Go(Stage::Promote), now, out);
     }
 
@@ -254,7 +254,7 @@ impl Claimant {
         }
         if standing.role == Role::Primary {
             if let Some(epoch) = self.unrecorded() {
-                out.push(Wish::Record(epoch));
+                out.push(Wish::Promise(epoch));
                 return self.wait(now, out);
             }
             let lease = self.commit(hold, standing, candidate, now);
@@ -287,7 +287,8 @@ impl Claimant {
 
     /// The epoch at which a Lease is made anew, as long as this Lease alone knows of it: were it deleted next, nobody might
     /// remember that there was a commit, and the same epoch be committed twice. Later ones are covered by the leap.
-    fn unrecorded(&self) -> Option<u64> {
+    #[must_use]
+    pub fn unrecorded(&self) -> Option<u64> {
         let hold = self.hold.as_ref().filter(|hold| hold.kind == Kind::Missing)?;
         let epoch = hold.failover()?.epoch;
         (self.recorded < epoch).then_some(epoch)

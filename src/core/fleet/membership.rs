@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::core::claim::{MEMBER_SECONDS, MOST_OPINIONS, MemberLease, Opinion};
+use crate::core::claim::{MEMBER_SECONDS, MOST_OPINIONS, MOST_PROMISES, MemberLease, Opinion};
 use crate::core::cluster::{About, Answer, Call, Lease, Object};
 use crate::core::ids::{GroupName, RunId, Version};
 use crate::core::time::Time;
@@ -29,6 +29,22 @@ enum Phase {
     },
 }
 
+/// How far it is with a promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    New,
+    /// In the last write, of which it isn't known yet whether it landed.
+    Sent,
+    There,
+}
+
+/// An epoch that is about to be committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Promise {
+    epoch: u64,
+    state: State,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Membership {
@@ -40,10 +56,14 @@ pub(crate) struct Membership {
     found: Option<MemberLease>,
     starts: Option<u64>,
     announce: String,
-    /// The highest epoch that was committed in any group, as far as this member knows, or is about to be.
+    /// The highest epoch that was committed in any group, as far as this member knows.
     epoch: u64,
-    /// The highest one that is there.
+    /// The one that is there.
     recorded: u64,
+    /// Epochs above it that are about to be committed.
+    promised: BTreeMap<GroupName, Promise>,
+    /// What an earlier life knew to be committed.
+    earlier: u64,
     down: BTreeMap<GroupName, Opinion>,
     /// What is to be written is not what was written last, since then.
     news_at: Option<Time>,
@@ -71,6 +91,8 @@ impl Membership {
             announce: String::new(),
             epoch: 0,
             recorded: 0,
+            promised: BTreeMap::new(),
+            earlier: 0,
             down: BTreeMap::new(),
             news_at: None,
             renewed_at: None,
@@ -102,18 +124,36 @@ impl Membership {
 
     /// An epoch is about to be committed, and is to be remembered whatever becomes of the group's Lease. Whether it is there; else
     /// it is written soon.
-    pub(crate) fn record(&mut self, epoch: u64, now: Time) -> bool {
-        let on_its_way = matches!(self.phase, Phase::Writing { epoch: written, .. } if written >= epoch);
-        if self.recorded < epoch && !on_its_way {
-            self.committed(epoch);
+    pub(crate) fn promise(&mut self, group: &GroupName, epoch: u64, now: Time) -> bool {
+        if self.is_recorded(group, epoch) {
+            return true;
+        }
+        if self.promised(group) < epoch {
+            if self.promised.len() < MOST_PROMISES || self.promised.contains_key(group) {
+                self.promised.insert(group.clone(), Promise { epoch, state: State::New });
+            } else {
+                // It is remembered as if it were of any group.
+                self.committed(epoch);
+            }
             self.news_at.get_or_insert(now);
         }
-        self.recorded >= epoch
+        false
     }
 
-    /// The highest epoch that the Lease holds, of this life or an earlier one.
-    pub(crate) const fn recorded(&self) -> u64 {
-        self.recorded
+    /// Whether the Lease holds that epoch, or a later one.
+    pub(crate) fn is_recorded(&self, group: &GroupName, epoch: u64) -> bool {
+        let there = |promise: &Promise| promise.state == State::There && promise.epoch >= epoch;
+        self.recorded >= epoch || self.promised.get(group).is_some_and(there)
+    }
+
+    /// What was promised for a group, in this life or an earlier one.
+    pub(crate) fn promised(&self, group: &GroupName) -> u64 {
+        self.promised.get(group).map_or(0, |promise| promise.epoch)
+    }
+
+    /// The highest epoch that an earlier life knew to be committed.
+    pub(crate) const fn earlier(&self) -> u64 {
+        self.earlier
     }
 
     /// What this member holds of a group's primary. `false`: there is no room for one more.
@@ -173,6 +213,11 @@ impl Membership {
             return Some(Call::ReadLease { name: self.name.clone() });
         }
         self.phase = Phase::Writing { began: now, epoch: self.epoch };
+        // What is committed says as much.
+        self.promised.retain(|_, promise| promise.epoch > self.epoch);
+        for promise in self.promised.values_mut().filter(|promise| promise.state == State::New) {
+            promise.state = State::Sent;
+        }
         self.tried_at = Some(now);
         self.news_at = None;
         let starts =
@@ -183,6 +228,7 @@ impl Membership {
             transitions: starts,
             announce: self.announce.clone(),
             epoch: self.epoch,
+            promised: self.promised.iter().map(|(group, promise)| (group.clone(), promise.epoch)).collect(),
             down: if self.leaving { BTreeMap::new() } else { self.down.clone() },
             unknown: BTreeMap::new(),
         };
@@ -204,9 +250,18 @@ impl Membership {
                     self.version = Some(version);
                     self.found = MemberLease::parse(&plain).ok();
                     // What an earlier life heard of is not forgotten with it.
-                    let heard = self.found.as_ref().map_or(0, |found| found.epoch);
-                    self.epoch = self.epoch.max(heard);
-                    self.recorded = self.recorded.max(heard);
+                    if let Some(found) = &self.found {
+                        self.earlier = if self.starts.is_none() { found.epoch } else { self.earlier };
+                        self.epoch = self.epoch.max(found.epoch);
+                        self.recorded = self.recorded.max(found.epoch);
+                        for (group, epoch) in &found.promised {
+                            let known = self.promised.get(group).map_or(0, |promise| promise.epoch);
+                            if known <= *epoch {
+                                let there = Promise { epoch: *epoch, state: State::There };
+                                self.promised.insert(group.clone(), there);
+                            }
+                        }
+                    }
                 }
                 self.news_at.get_or_insert(now);
             }
@@ -217,6 +272,9 @@ impl Membership {
                 if let Some((began, epoch)) = written {
                     self.renewed_at = Some(began);
                     self.recorded = self.recorded.max(epoch);
+                }
+                for promise in self.promised.values_mut().filter(|promise| promise.state == State::Sent) {
+                    promise.state = State::There;
                 }
                 // One more was begun before the end was known of.
                 self.left = self.leaving && self.news_at.is_none();
@@ -293,25 +351,62 @@ mod tests {
     }
 
     #[test]
-    fn an_epoch_is_remembered_once_it_is_written() {
+    fn a_promise_is_kept_once_it_is_written() {
         let mut own = membership();
+        let [one, other] = ["g", "h"].map(GroupName::from);
         own.answered(Answer::Read(None), Time::ZERO);
         assert!(own.step(Time::from_millis(20)).is_some());
         own.answered(Answer::Landed(Version::from("1")), Time::from_millis(20));
-        own.committed(7);
-        assert!(!own.record(7, Time::from_millis(100)));
+        assert!(!own.promise(&one, 7, Time::from_millis(100)));
         assert_eq!(own.next_deadline(), Some(Time::from_millis(120)), "soon");
         assert!(own.step(Time::from_millis(120)).is_some());
-        assert!(!own.record(7, Time::from_millis(120)), "it is on its way");
+        assert!(!own.promise(&one, 7, Time::from_millis(120)), "it is on its way");
         assert_eq!(own.news_at, None);
-        assert!(!own.record(8, Time::from_millis(120)), "a later one than the one that is on its way");
+        assert!(!own.promise(&one, 8, Time::from_millis(120)), "a later one than the one that is on its way");
         own.answered(Answer::Landed(Version::from("2")), Time::from_millis(121));
-        assert!(own.record(7, Time::from_millis(121)));
-        assert_eq!(own.recorded(), 7);
-        assert!(own.next_deadline().is_some_and(|at| at <= Time::from_millis(140)));
-        assert!(own.step(Time::from_millis(140)).is_some());
+        assert!(
+            !own.promise(&one, 8, Time::from_millis(121)) && !own.promise(&other, 7, Time::from_millis(121))
+        );
+        let Some(Call::WriteLease { plain, .. }) = own.step(Time::from_millis(140)) else {
+            panic!("it is written soon")
+        };
+        assert_eq!(
+            MemberLease::parse(&plain).unwrap().promised,
+            [(one.clone(), 8), (other.clone(), 7)].into()
+        );
         own.answered(Answer::Unknown("no answer".to_owned()), Time::from_millis(141));
-        assert!(!own.record(8, Time::from_millis(141)), "it may be there or not");
+        assert!(!own.promise(&one, 8, Time::from_millis(141)), "it may be there or not");
+        let Some(Call::ReadLease { name }) = own.step(Time::from_millis(700)) else {
+            panic!("it is read again")
+        };
+        let lease = Lease { name, version: Version::from("3"), plain };
+        own.answered(Answer::Read(Some(Object::Lease(lease))), Time::from_millis(701));
+        assert!(
+            own.promise(&one, 8, Time::from_millis(701)) && own.promise(&other, 7, Time::from_millis(701))
+        );
+        // What is committed needs no promise any more.
+        own.committed(7);
+        let Some(Call::WriteLease { plain, .. }) = own.step(Time::from_millis(800)) else {
+            panic!("it is renewed")
+        };
+        assert_eq!(MemberLease::parse(&plain).unwrap().promised, [(one, 8)].into());
+        own.answered(Answer::Landed(Version::from("4")), Time::from_millis(801));
+        assert!(own.is_recorded(&other, 7));
+    }
+
+    #[test]
+    fn promises_are_bounded() {
+        let mut own = membership();
+        for group in 0..=MOST_PROMISES {
+            assert!(!own.promise(&GroupName::from(format!("g{group}")), 9, Time::ZERO));
+        }
+        own.answered(Answer::Read(None), Time::ZERO);
+        let Some(Call::WriteLease { plain, .. }) = own.step(Time::from_millis(20)) else {
+            panic!("it is written")
+        };
+        assert_eq!(MemberLease::parse(&plain).unwrap().epoch, 9);
+        own.answered(Answer::Landed(Version::from("1")), Time::from_millis(20));
+        assert!(own.is_recorded(&GroupName::from(format!("g{MOST_PROMISES}")), 9));
     }
 
     #[test]

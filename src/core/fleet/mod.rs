@@ -229,19 +229,25 @@ impl Engine {
     fn crew_may_have_changed(&mut self, now: Time, out: &mut Actions) {
         let Some(fleet) = self.fleet.take() else { return };
         fleet.man(self, now, out);
-        let others = fleet.members.values().map(|member| member.lease().epoch);
-        // Of the own Lease it may be an earlier life that heard of it.
-        let heard = others.chain([fleet.membership.recorded()]).max().unwrap_or(0);
-        let concerned: Vec<GroupId> = self
+        let others = || fleet.members.values().map(Presence::lease);
+        let heard = others().map(|lease| lease.epoch).chain([fleet.membership.earlier()]).max().unwrap_or(0);
+        let promised = |group: &GroupName| {
+            let others = others().filter_map(|lease| lease.promised.get(group).copied());
+            others.chain([fleet.membership.promised(group)]).max().unwrap_or(0)
+        };
+        let concerned: Vec<(GroupId, u64)> = self
             .groups
             .values()
             .filter(|group| group.primary.is_down() || group.config_epoch == 0)
-            .map(|group| group.id)
+            .map(|group| (group.id, promised(&group.name)))
             .collect();
         self.fleet = Some(fleet);
-        for id in concerned {
+        for (id, promised) in concerned {
             if heard > 0 {
                 self.with_ward(id, now, out, |ward, desk| ward.tell(Fact::Heard(heard), desk));
+            }
+            if promised > 0 {
+                self.with_ward(id, now, out, |ward, desk| ward.tell(Fact::Promised(promised), desk));
             }
             self.shared.touched.insert(id);
         }
@@ -277,12 +283,8 @@ impl Engine {
                 out.push(Action::Reply { client, reply: annotate::reply(answered.answer) });
             }
             Some(Asker::Member) => {
-                let before = fleet.membership.recorded();
                 fleet.membership.answered(answered.answer, now);
-                let recorded = fleet.membership.recorded();
-                if recorded > before {
-                    self.tell_founders(recorded, now, out);
-                }
+                self.tell_promised(now, out);
             }
             Some(Asker::Claim(id, call, sort)) => {
                 self.with_ward(id, now, out, |ward, desk| ward.answered(call, sort, answered.answer, desk));
@@ -291,13 +293,20 @@ impl Engine {
         }
     }
 
-    /// Claims that make a Lease anew commit no epoch before it is in this member's own Lease.
-    fn tell_founders(&mut self, recorded: u64, now: Time, out: &mut Actions) {
+    /// Claims wait for what they promised to be in the own Lease.
+    fn tell_promised(&mut self, now: Time, out: &mut Actions) {
         let Some(fleet) = &self.fleet else { return };
-        let founders = fleet.wards.iter().filter(|(_, ward)| ward.claimant.is_founding());
-        let founders: Vec<GroupId> = founders.map(|(id, _)| *id).collect();
-        for id in founders {
-            self.with_ward(id, now, out, |ward, desk| ward.tell(Fact::Recorded(recorded), desk));
+        let kept: Vec<(GroupId, u64)> = fleet
+            .wards
+            .iter()
+            .filter_map(|(id, ward)| Some((*id, ward.claimant.unrecorded()?)))
+            .filter(|(id, epoch)| {
+                let group = self.groups.get(id);
+                group.is_some_and(|group| fleet.membership.is_recorded(&group.name, *epoch))
+            })
+            .collect();
+        for (id, epoch) in kept {
+            self.with_ward(id, now, out, |ward, desk| ward.tell(Fact::Recorded(epoch), desk));
             self.shared.touched.insert(id);
         }
     }

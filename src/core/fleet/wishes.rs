@@ -61,8 +61,8 @@ impl Ward {
                     cx.out.push(Action::Send { conn: gate.conn, args });
                 }
             }
-            Wish::Record(epoch) => {
-                let there = desk.membership.record(epoch, desk.cx.now);
+            Wish::Promise(epoch) => {
+                let there = desk.membership.promise(&desk.group.name, epoch, desk.cx.now);
                 return there.then_some(Fact::Recorded(epoch));
             }
             Wish::Release => {
