@@ -195,6 +195,7 @@ impl Claimant {
             put: None,
             stage,
             gates: Gates::default(),
+            found: None,
             forced,
             planned,
             sent_away: None,

@@ -35,6 +35,8 @@ enum Gate {
         told: Option<CallNo>,
         /// What it was told last, and when.
         last: Option<(Command, Time)>,
+        /// It was told to follow somebody.
+        follows: bool,
     },
     /// There was no answer.
     Shut { at: Time, until: Option<Time> },
@@ -79,7 +81,14 @@ impl Gates {
         let Some(gate) = self.0.get_mut(node) else { return false };
         match (&mut *gate, answer) {
             (Gate::Opening { call: opening, .. }, Some(standing)) if *opening == call => {
-                *gate = Gate::Open { connection: call, standing, heard: now, told: None, last: None };
+                *gate = Gate::Open {
+                    connection: call,
+                    standing,
+                    heard: now,
+                    told: None,
+                    last: None,
+                    follows: false,
+                };
             }
             (Gate::Opening { call: opening, until }, None) if *opening == call => {
                 *gate = Gate::Shut { at: now, until: *until };
@@ -129,6 +138,11 @@ impl Gates {
         matches!(self.0.get(node), Some(Gate::Open { told: Some(_), .. }))
     }
 
+    /// Whether it was told to follow somebody, as long as its barrier stands.
+    pub(super) fn was_sent(&self, node: &PodUid) -> bool {
+        matches!(self.0.get(node), Some(Gate::Open { follows: true, .. }))
+    }
+
     /// Whether an answer is on its way.
     pub(super) fn waits(&self, node: &PodUid) -> bool {
         matches!(self.0.get(node), Some(Gate::Opening { .. } | Gate::Open { told: Some(_), .. }))
@@ -159,10 +173,11 @@ impl Gates {
         call: CallNo,
         out: &mut Vec<Wish>,
     ) {
-        if let Some(Gate::Open { connection, told: told @ None, last, .. }) = self.0.get_mut(node)
+        if let Some(Gate::Open { connection, told: told @ None, last, follows, .. }) = self.0.get_mut(node)
             && last.as_ref().is_none_or(|(known, at)| *known != command || now >= *at + pace(known))
         {
             (*told, *last) = (Some(call), Some((command.clone(), now)));
+            *follows |= matches!(command, Command::Follow(_) | Command::Yield(_));
             let (node, run_id, connection) = (node.clone(), run_id.clone(), *connection);
             out.push(Wish::Command { node, connection, call, run_id, command });
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::gates::Gates;
-use super::group::{GroupLease, Instance};
+use super::group::{GroupLease, Instance, Replicas};
 use super::planned::Planned;
 use super::running::{Failover, Kind};
 use super::sight::acts_until;
@@ -64,6 +64,9 @@ pub(super) struct Hold {
     pub(super) put: Option<Pending>,
     pub(super) stage: Stage,
     pub(super) gates: Gates,
+    /// Where no Lease says whose data are the group's: those that were heard when the choice was made. Who is silent since is still
+    /// one of them.
+    pub(super) found: Option<Replicas>,
     /// An operator's word stands for the opinions.
     pub(super) forced: bool,
     /// Until the candidate is promoted, where the switchover is planned.

@@ -97,7 +97,8 @@ pub(super) fn strangers(lease: &GroupLease, gates: &Gates, nodes: &BTreeMap<PodU
     holds.filter(|(uid, _)| !known(uid)).map(|(uid, _)| uid.clone()).collect()
 }
 
-/// Who follows the primary holds the group's data from then on.
+/// Who follows the primary holds the group's data from then on, and so will whoever was told to: its link may take longer than the
+/// claim, and nobody looks after it then.
 pub(super) fn take_followers(
     lease: &mut GroupLease,
     leader: &PodUid,
@@ -107,7 +108,8 @@ pub(super) fn take_followers(
     let Some(address) = nodes.get(leader).map(|node| node.address.as_str()) else { return };
     for (uid, standing) in gates.open_ones() {
         let follows = matches!(&standing.role, Role::Replica { of } if of == address);
-        let Some(node) = nodes.get(uid).filter(|_| follows && standing.linked) else { continue };
+        let ours = follows && (standing.linked || gates.was_sent(uid));
+        let Some(node) = nodes.get(uid).filter(|_| ours) else { continue };
         if lease.replicas.allowed.len() < MOST_REPLICAS {
             lease.replicas.allowed.insert(uid.clone());
         }

@@ -261,6 +261,22 @@ fn a_repair_puts_roles_right_and_keeps_the_epoch() {
 }
 
 #[test]
+fn who_is_told_to_follow_is_recorded_before_its_link_is_up() {
+    let mut world = World::new();
+    for (linked, empty) in [(true, false), (false, true)] {
+        let d = Standing { linked, empty, replication_id: "its own".to_owned(), ..standing("d1", None, 0) };
+        world.nodes.insert(PodUid::from("d"), d);
+        let mut member = world.member("m");
+        world.tell(&mut member, Fact::Wrong(true));
+        let replicas = &world.lease().replicas;
+        assert_eq!(
+            (replicas.allowed.contains(&PodUid::from("d")), replicas.names.contains("d")),
+            (empty, empty)
+        );
+    }
+}
+
+#[test]
 fn a_repair_records_the_history_that_the_primary_has_begun() {
     let mut world = World::new();
     world.nodes.get_mut("a").unwrap().replication_id = "begun".to_owned();
@@ -344,6 +360,38 @@ fn a_new_lease_waits_until_its_epoch_is_remembered_elsewhere() {
     assert_eq!(wishes, [Wish::Promise(1007)]);
     world.tell(&mut member, Fact::Recorded(1007));
     assert_eq!(world.lease().epoch(), 1007);
+}
+
+#[test]
+fn who_was_heard_at_the_choice_is_known_though_it_is_silent_at_the_commit() {
+    let mut world = World::new();
+    world.lease = None;
+    let mut member = world.member("m");
+    world.now = Time::from_millis(5000);
+    let mut wishes = Vec::new();
+    member.handle(Fact::Tick, world.now, &mut wishes);
+    let mut broken = None;
+    while !wishes.is_empty() {
+        match wishes.remove(0) {
+            Wish::Promise(_) => {}
+            Wish::Barrier { node, call, cut } => {
+                broken = Some(call).filter(|_| node.as_str() == "c").or(broken);
+                let fact = world.carry_out(Wish::Barrier { node, call, cut }).unwrap();
+                member.handle(fact, world.now, &mut wishes);
+            }
+            wish => {
+                if let Some(fact) = world.carry_out(wish) {
+                    member.handle(fact, world.now, &mut wishes);
+                }
+            }
+        }
+    }
+    world.down.push("c");
+    world.tell(&mut member, Fact::Stood(PodUid::from("c"), broken.unwrap(), None));
+    world.tell(&mut member, Fact::Recorded(1007));
+    let replicas = &world.lease().replicas;
+    assert_eq!(world.lease().epoch(), 1007);
+    assert!(replicas.allowed.contains(&PodUid::from("c")) && replicas.names.contains("c"), "{replicas:?}");
 }
 
 #[test]

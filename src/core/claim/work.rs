@@ -156,8 +156,12 @@ impl Claimant {
                 None => return self.wait(now, out),
             }
         };
+        let standing = hold.gates.standing(&chosen.uid).filter(|_| hold.kind == Kind::Missing);
+        let found = standing
+            .map(|standing| kin::known_to((&chosen.uid, standing), &hold.lease, &hold.gates, &self.nodes));
         if failover.candidate.as_ref().is_some_and(|candidate| candidate.same(&chosen)) {
             // Recorded by whoever had the claim before.
+            self.change_hold(|hold| hold.found = found);
             self.enter(Stage::Promote);
             return self.promote(now, out);
         }
@@ -179,6 +183,7 @@ impl Claimant {
             failover.tried = tried;
             failover.candidate = Some(chosen);
         });
+        self.change_hold(|hold| hold.found = found);
         // In time for the commit, which waits for it.
         out.extend(self.unrecorded().map(Wish::Promise));
         self.put(lease, After::Go(Stage::Promote), now, out);
@@ -297,6 +302,9 @@ impl Claimant {
     fn commit(&self, hold: &Hold, standing: &Standing, candidate: Instance, now: Time) -> GroupLease {
         let mut lease = hold.recorded(now, |failover| failover.step = Step::Committed);
         let epoch = lease.failover.as_ref().map_or_else(|| lease.epoch(), |failover| failover.epoch);
+        if let Some(found) = &hold.found {
+            lease.replicas = found.clone();
+        }
         lease.replicas = kin::known_to((&candidate.uid, standing), &lease, &hold.gates, &self.nodes);
         let rest = lease.primary.take().map(|primary| primary.rest).unwrap_or_default();
         lease.primary = Some(Primary {
