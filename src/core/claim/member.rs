@@ -15,8 +15,9 @@ const EPOCH: &str = "vedette.dev/epoch";
 const PROMISED: &str = "vedette.dev/promised";
 /// Most groups that one member may hold down in its Lease.
 pub const MOST_OPINIONS: usize = 1000;
-/// Most groups for which it may record what it is about to commit.
-pub const MOST_PROMISES: usize = 1000;
+/// Most groups for which it may record what it is about to commit: beside as many opinions as there may be they fit into what the
+/// API server takes, 256 KiB.
+pub const MOST_PROMISES: usize = 100;
 /// Seconds for which a member counts as alive after its last renewal was seen.
 pub const MEMBER_SECONDS: u64 = 6;
 

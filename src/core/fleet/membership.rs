@@ -129,15 +129,19 @@ impl Membership {
             return true;
         }
         if self.promised(group) < epoch {
-            if self.promised.len() < MOST_PROMISES || self.promised.contains_key(group) {
-                self.promised.insert(group.clone(), Promise { epoch, state: State::New });
-            } else {
-                // It is remembered as if it were of any group.
-                self.committed(epoch);
-            }
+            self.take_promise(group, Promise { epoch, state: State::New });
             self.news_at.get_or_insert(now);
         }
         false
+    }
+
+    fn take_promise(&mut self, group: &GroupName, promise: Promise) {
+        if self.promised.len() < MOST_PROMISES || self.promised.contains_key(group) {
+            self.promised.insert(group.clone(), promise);
+        } else {
+            // It is remembered as if it were of any group.
+            self.committed(promise.epoch);
+        }
     }
 
     /// Whether the Lease holds that epoch, or a later one.
@@ -250,15 +254,13 @@ impl Membership {
                     self.version = Some(version);
                     self.found = MemberLease::parse(&plain).ok();
                     // What an earlier life heard of is not forgotten with it.
-                    if let Some(found) = &self.found {
+                    if let Some(found) = self.found.clone() {
                         self.earlier = if self.starts.is_none() { found.epoch } else { self.earlier };
                         self.epoch = self.epoch.max(found.epoch);
                         self.recorded = self.recorded.max(found.epoch);
                         for (group, epoch) in &found.promised {
-                            let known = self.promised.get(group).map_or(0, |promise| promise.epoch);
-                            if known <= *epoch {
-                                let there = Promise { epoch: *epoch, state: State::There };
-                                self.promised.insert(group.clone(), there);
+                            if self.promised(group) <= *epoch {
+                                self.take_promise(group, Promise { epoch: *epoch, state: State::There });
                             }
                         }
                     }
@@ -396,17 +398,34 @@ mod tests {
 
     #[test]
     fn promises_are_bounded() {
-        let mut own = membership();
-        for group in 0..=MOST_PROMISES {
-            assert!(!own.promise(&GroupName::from(format!("g{group}")), 9, Time::ZERO));
-        }
-        own.answered(Answer::Read(None), Time::ZERO);
-        let Some(Call::WriteLease { plain, .. }) = own.step(Time::from_millis(20)) else {
-            panic!("it is written")
+        let group = |number: usize| GroupName::from(format!("g{number}"));
+        let write = |own: &mut Membership, at| {
+            let Some(Call::WriteLease { plain, .. }) = own.step(Time::from_millis(at)) else {
+                panic!("it is written")
+            };
+            own.answered(Answer::Landed(Version::from("1")), Time::from_millis(at));
+            plain
         };
-        assert_eq!(MemberLease::parse(&plain).unwrap().epoch, 9);
-        own.answered(Answer::Landed(Version::from("1")), Time::from_millis(20));
-        assert!(own.is_recorded(&GroupName::from(format!("g{MOST_PROMISES}")), 9));
+        let mut before = membership();
+        before.promise(&GroupName::from("h"), 8, Time::ZERO);
+        before.answered(Answer::Read(None), Time::ZERO);
+        let (name, plain) = (before.name().to_owned(), write(&mut before, 20));
+        let mut own = membership();
+        for number in 0..MOST_PROMISES {
+            assert!(!own.promise(&group(number), 9, Time::ZERO));
+        }
+        let lease = Lease { name, version: Version::from("1"), plain };
+        own.answered(Answer::Read(Some(Object::Lease(lease))), Time::ZERO);
+        let lease = MemberLease::parse(&write(&mut own, 20)).unwrap();
+        assert_eq!(
+            (lease.epoch, lease.promised.len()),
+            (8, MOST_PROMISES),
+            "one number stands for those beyond"
+        );
+        assert!(!own.promise(&group(MOST_PROMISES), 9, Time::from_millis(30)));
+        let lease = MemberLease::parse(&write(&mut own, 50)).unwrap();
+        assert_eq!((lease.epoch, lease.promised.len()), (9, 0));
+        assert!(own.is_recorded(&group(MOST_PROMISES), 9));
     }
 
     #[test]
