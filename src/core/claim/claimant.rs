@@ -174,7 +174,13 @@ impl Claimant {
             }
             Fact::Followed(primary, heard) => self.follow_sentinels(*primary, heard, out),
             Fact::Wrong(wrong) => self.wrong = wrong,
-            Fact::Seen(shown) => self.see(&shown, false, now, out),
+            Fact::Seen(shown) => {
+                if let Some(hold) = &mut self.hold {
+                    hold.shown |=
+                        shown.as_ref().is_some_and(|(_, lease)| lease.holder.as_ref() == Some(&hold.id));
+                }
+                self.see(&shown, false, now, out);
+            }
             Fact::Read(call, answer) => self.read(call, answer, now, out),
             Fact::Put(call, written) => self.written(call, written, now, out),
             Fact::Stood(node, call, answer) => {

@@ -170,11 +170,8 @@ impl Claimant {
         let stage = match (failover.kind, failover.step) {
             (Kind::Repair, _) | (_, Step::Committed) => Stage::Follow,
             (Kind::Failover | Kind::Missing, Step::Claimed | Step::Chosen) => {
-                let leap = kind == Kind::Missing && self.config.rules.hold(Rule::Missing);
                 let next = failover.epoch.max(lease.epoch()).saturating_add(1);
-                // A Service that carries a later epoch is left alone: it would follow no further commit.
-                let above = if leap { LEAP } else { 1 };
-                failover.epoch = next.max(self.heard.max(self.promised).saturating_add(above));
+                failover.epoch = next.max(self.unheard_of(kind));
                 Stage::Look
             }
         };
@@ -195,6 +192,7 @@ impl Claimant {
             put: None,
             stage,
             gates: Gates::default(),
+            shown: false,
             found: None,
             forced,
             planned,
@@ -211,6 +209,12 @@ impl Claimant {
             return self.go_on_holding(now, out);
         }
         self.put(lease, After::Go(stage), now, out);
+    }
+
+    /// An epoch above all that was heard of. A Service that carries a later one is left alone: it would follow no further commit.
+    pub(super) fn unheard_of(&self, kind: Kind) -> u64 {
+        let leap = kind == Kind::Missing && self.config.rules.hold(Rule::Missing);
+        self.heard.max(self.promised).saturating_add(if leap { LEAP } else { 1 })
     }
 
     fn new_failover(&self, id: &ClaimId, kind: Kind, forced: bool, lease: &GroupLease) -> Failover {

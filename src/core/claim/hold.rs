@@ -64,6 +64,8 @@ pub(super) struct Hold {
     pub(super) put: Option<Pending>,
     pub(super) stage: Stage,
     pub(super) gates: Gates,
+    /// The watch has shown it: all that was written before it was shown as well, the promises of others among it.
+    pub(super) shown: bool,
     /// Where no Lease says whose data are the group's: those that were heard when the choice was made. Who is silent since is still
     /// one of them.
     pub(super) found: Option<Replicas>,

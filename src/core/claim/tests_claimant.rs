@@ -347,7 +347,7 @@ fn member_that_promised(world: &mut World) -> (Claimant, Vec<Wish>) {
         at += 1;
         let fact = if let Wish::Promise(_) = wish { None } else { world.carry_out(wish) };
         if let Some(fact) = fact {
-            member.handle(fact, world.now, &mut wishes);
+            world.answer(&mut member, fact, &mut wishes);
         }
     }
     (member, wishes)
@@ -365,6 +365,49 @@ fn a_new_lease_waits_until_its_epoch_is_remembered_elsewhere() {
     assert_eq!(wishes, [Wish::Promise(1007)]);
     world.tell(&mut member, Fact::Recorded(1007));
     assert_eq!(world.lease().epoch(), 1007);
+}
+
+#[test]
+fn a_new_lease_keeps_above_what_was_promised_before_it_was_written() {
+    let mut world = World::new();
+    world.lease = None;
+    let mut member = world.member("m");
+    world.now = Time::from_millis(5000);
+    let mut wishes = Vec::new();
+    member.handle(Fact::Tick, world.now, &mut wishes);
+    while !wishes.is_empty() {
+        // The watch shows nothing for now: not that the Lease was made meanwhile, and deleted, either.
+        if let Some(fact) = world.carry_out(wishes.remove(0)) {
+            member.handle(fact, world.now, &mut wishes);
+        }
+    }
+    assert_eq!(world.take_log(), ["put claimed 0"]);
+    world.tell(&mut member, Fact::Promised(1007));
+    assert_eq!(world.lease().epoch(), 0);
+    let shown = world.shown();
+    world.tell(&mut member, Fact::Seen(shown));
+    assert_eq!(world.lease().epoch(), 2007);
+}
+
+#[test]
+fn a_new_lease_that_is_not_shown_is_left_to_others() {
+    let mut world = World::new();
+    world.lease = None;
+    let mut member = world.member("m");
+    let mut wishes = Vec::new();
+    for at in 100..200 {
+        world.now = Time::from_millis(at * 50);
+        member.handle(Fact::Tick, world.now, &mut wishes);
+        while !wishes.is_empty() {
+            if let Some(fact) = world.carry_out(wishes.remove(0)) {
+                member.handle(fact, world.now, &mut wishes);
+            }
+        }
+    }
+    assert!(member.claimed().is_some());
+    world.now = Time::from_millis(10_000);
+    member.handle(Fact::Tick, world.now, &mut wishes);
+    assert_eq!((member.claimed(), world.lease().epoch()), (None, 0));
 }
 
 #[test]

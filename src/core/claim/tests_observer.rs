@@ -128,7 +128,7 @@ fn act(world: &mut World, member: &mut Claimant, seconds: u64, watched: &[&str])
             };
             at += 1;
             if let Some(fact) = fact {
-                member.handle(fact, world.now, &mut wishes);
+                world.answer(member, fact, &mut wishes);
             }
         }
     }

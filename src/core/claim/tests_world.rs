@@ -146,8 +146,17 @@ impl World {
             let wish = wishes[at].clone();
             (at, steps) = (at + 1, steps - 1);
             if let Some(fact) = self.carry_out(wish) {
-                claimant.handle(fact, self.now, &mut wishes);
+                self.answer(claimant, fact, &mut wishes);
             }
+        }
+    }
+
+    /// What is written is shown as well.
+    pub(super) fn answer(&self, claimant: &mut Claimant, fact: Fact, wishes: &mut Vec<Wish>) {
+        let landed = matches!(fact, Fact::Put(_, Written::Landed(_)));
+        claimant.handle(fact, self.now, wishes);
+        if landed {
+            claimant.handle(Fact::Seen(self.shown()), self.now, wishes);
         }
     }
 

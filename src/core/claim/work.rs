@@ -91,6 +91,15 @@ impl Claimant {
     // === Steps 2 and 3 ===
 
     pub(super) fn look(&mut self, now: Time, out: &mut Vec<Wish>) {
+        let Some(hold) = &self.hold else { return };
+        let missing = hold.kind == Kind::Missing;
+        if missing && !hold.shown {
+            // Somebody whose watch works may have more luck.
+            if now >= hold.claimed_at + self.claim_time() {
+                self.stand_down(out);
+            }
+            return;
+        }
         if !self.answered(now) || self.ask(STALE, now, out) {
             return;
         }
@@ -100,7 +109,8 @@ impl Claimant {
             return self.wait(now, out);
         }
         let Some(failover) = hold.failover() else { return };
-        let chosen = if hold.kind == Kind::Missing {
+        let epoch = if missing { failover.epoch.max(self.unheard_of(hold.kind)) } else { failover.epoch };
+        let chosen = if missing {
             let waited = now >= hold.claimed_at + self.config.cold_start_wait;
             match choose::primary(&hold.gates, &self.nodes, self.remembered.as_ref()) {
                 // Somebody knows of a group that was there before: its data may only come.
@@ -156,10 +166,11 @@ impl Claimant {
                 None => return self.wait(now, out),
             }
         };
-        let standing = hold.gates.standing(&chosen.uid).filter(|_| hold.kind == Kind::Missing);
+        let standing = hold.gates.standing(&chosen.uid).filter(|_| missing);
         let found = standing
             .map(|standing| kin::known_to((&chosen.uid, standing), &hold.lease, &hold.gates, &self.nodes));
-        if failover.candidate.as_ref().is_some_and(|candidate| candidate.same(&chosen)) {
+        let recorded = failover.candidate.as_ref().is_some_and(|candidate| candidate.same(&chosen));
+        if recorded && epoch == failover.epoch {
             // Recorded by whoever had the claim before.
             self.change_hold(|hold| hold.found = found);
             self.enter(Stage::Promote);
@@ -178,6 +189,7 @@ impl Claimant {
         let fence = free.map_or(Fence::None, |(gathered, _)| gathered.fence);
         let lease = hold.recorded(now, |failover| {
             failover.take_up();
+            failover.epoch = epoch;
             failover.step = Step::Chosen;
             failover.fence = fence;
             failover.tried = tried;
@@ -185,7 +197,9 @@ impl Claimant {
         });
         self.change_hold(|hold| hold.found = found);
         // In time for the commit, which waits for it.
-        out.extend(self.unrecorded().map(Wish::Promise));
+        if missing && self.recorded < epoch {
+            out.push(Wish::Promise(epoch));
+        }
         self.put(lease, After::Go(Stage::Promote), now, out);
     }
 

@@ -235,10 +235,14 @@ impl Engine {
             let others = others().filter_map(|lease| lease.promised.get(group).copied());
             others.chain([fleet.membership.promised(group)]).max().unwrap_or(0)
         };
+        let is_without = |id| {
+            let claimant = fleet.wards.get(&id).map(|ward| &ward.claimant);
+            claimant.is_some_and(|claimant| claimant.sight().is_none() || claimant.is_founding())
+        };
         let concerned: Vec<(GroupId, u64)> = self
             .groups
             .values()
-            .filter(|group| group.primary.is_down() || group.config_epoch == 0)
+            .filter(|group| group.primary.is_down() || group.config_epoch == 0 || is_without(group.id))
             .map(|group| (group.id, promised(&group.name)))
             .collect();
         self.fleet = Some(fleet);
