@@ -30,6 +30,8 @@ mod tests_claimant;
 #[cfg(test)]
 mod tests_data;
 #[cfg(test)]
+mod tests_founding;
+#[cfg(test)]
 mod tests_group;
 #[cfg(test)]
 mod tests_losses;
