@@ -60,19 +60,19 @@ pub(super) fn lot(
 }
 
 /// The Pods that may follow a new primary. One that begins with nothing replaces nothing that was not seen to be empty.
+/// Where nothing was recorded the choice is made `among_all` that were heard; who comes after it was not compared.
 pub(super) fn known_to(
     leader: (&PodUid, &Standing),
+    among_all: bool,
     lease: &GroupLease,
     gates: &Gates,
     nodes: &BTreeMap<PodUid, Listed>,
 ) -> Replicas {
     let (leader, standing) = leader;
-    let fresh = lease.primary.is_none();
     let may = |uid: &PodUid, node: &Listed| {
-        let there = gates.standing(uid);
-        // Where nothing was recorded, the choice was made among all that were heard.
-        let heard =
-            there.is_some_and(|there| fresh || lot(lease, (uid, &node.pod), there, standing) == Lot::Follows);
+        let heard = gates
+            .standing(uid)
+            .is_some_and(|there| among_all || lot(lease, (uid, &node.pod), there, standing) == Lot::Follows);
         heard || !standing.empty && is_recorded(lease, uid, &node.pod)
     };
     let listed: Vec<(&PodUid, &Listed)> = nodes.iter().filter(|(uid, node)| may(uid, node)).collect();

@@ -1,9 +1,11 @@
 //! How a Lease is made where there is none: above all epochs that may have been committed before.
 
-use super::tests_world::World;
+use super::tests_world::{World, instance, standing};
 use super::*;
 use crate::core::ids::PodUid;
 use crate::core::time::Time;
+
+const NOWHERE: &str = "127.0.0.1:1";
 
 #[test]
 fn a_missing_lease_is_made_as_a_claim_above_all_epochs() {
@@ -21,21 +23,32 @@ fn a_missing_lease_is_made_as_a_claim_above_all_epochs() {
     assert_eq!((world.lease().epoch(), world.lease().holder.clone()), (1007, None));
 }
 
+/// Carries out what a member wishes for but what is withheld; all that was wished for.
+fn tell_without(
+    world: &mut World,
+    member: &mut Claimant,
+    fact: Fact,
+    withheld: impl Fn(&Wish) -> bool,
+) -> Vec<Wish> {
+    let mut wishes = Vec::new();
+    member.handle(fact, world.now, &mut wishes);
+    let mut at = 0;
+    while let Some(wish) = wishes.get(at).cloned() {
+        at += 1;
+        let fact = if withheld(&wish) { None } else { world.carry_out(wish) };
+        if let Some(fact) = fact {
+            world.answer(member, fact, &mut wishes);
+        }
+    }
+    wishes
+}
+
 /// A member that makes the Lease as far as it can without its promise, and all that it wished for.
 fn member_that_promised(world: &mut World) -> (Claimant, Vec<Wish>) {
     world.lease = None;
     let mut member = world.member("m");
     world.now = Time::from_millis(5000);
-    let mut wishes = Vec::new();
-    member.handle(Fact::Tick, world.now, &mut wishes);
-    let mut at = 0;
-    while let Some(wish) = wishes.get(at).cloned() {
-        at += 1;
-        let fact = if let Wish::Promise(_) = wish { None } else { world.carry_out(wish) };
-        if let Some(fact) = fact {
-            world.answer(&mut member, fact, &mut wishes);
-        }
-    }
+    let wishes = tell_without(world, &mut member, Fact::Tick, |wish| matches!(wish, Wish::Promise(_)));
     (member, wishes)
 }
 
@@ -108,4 +121,82 @@ fn who_was_heard_at_the_choice_is_known_though_it_is_silent_at_the_commit() {
     let replicas = &world.lease().replicas;
     assert_eq!(world.lease().epoch(), 1007);
     assert!(replicas.allowed.contains(&PodUid::from("c")) && replicas.names.contains("c"), "{replicas:?}");
+}
+
+/// A new group whose nodes hold nothing, as far as they are up. Nobody knows of one that was there before.
+fn new_world_of_empty_ones() -> World {
+    let mut world = World::new();
+    (world.service.pod, world.service.epoch) = (String::new(), 0);
+    world.nodes.values_mut().for_each(|node| node.empty = true);
+    world
+}
+
+/// What c holds.
+fn with_data() -> Standing {
+    standing("c1", Some(NOWHERE), 9)
+}
+
+/// Found by fleet simulation seed 804752: whoever holds data came up between the choice of an empty one and its commit.
+#[test]
+fn an_empty_one_is_not_committed_when_data_have_come_since_it_was_chosen() {
+    let mut world = new_world_of_empty_ones();
+    world.nodes.get_mut(&PodUid::from("a")).unwrap().role = Role::Replica { of: NOWHERE.to_owned() };
+    world.down.push("c");
+    world.lease = None;
+    let mut member = world.member("m");
+    world.tell(&mut member, Fact::Recorded(1000));
+    let promotes = |wish: &Wish| matches!(wish, Wish::Command { command: Command::Promote, .. });
+    let mut promotion = None;
+    for at in 5..36 {
+        world.now = Time::from_millis(at * 1000);
+        let wishes = tell_without(&mut world, &mut member, Fact::Tick, promotes);
+        promotion = promotion.or_else(|| wishes.into_iter().find(promotes));
+    }
+    // It answers behind a barrier, and nobody has noticed yet that it is up.
+    world.nodes.insert(PodUid::from("c"), with_data());
+    world.down.clear();
+    world.now = Time::from_millis(35_200);
+    tell_without(&mut world, &mut member, Fact::Tick, promotes);
+    let promoted = world.carry_out(promotion.unwrap()).unwrap();
+    world.tell(&mut member, promoted);
+    world.now = Time::from_millis(35_400);
+    world.tell(&mut member, Fact::Tick);
+    assert_eq!(world.lease().primary.as_ref().unwrap().instance, instance("c"), "{:?}", world.log);
+}
+
+/// Found by fleet simulation seed 911785: the Pod was being made anew in the very moment of the choice.
+#[test]
+fn an_empty_one_is_not_committed_before_who_was_listed_since_has_answered() {
+    let mut world = new_world_of_empty_ones();
+    world.nodes.remove(&PodUid::from("c"));
+    let (mut member, _) = member_that_promised(&mut world);
+    assert_eq!(world.take_log(), ["put claimed 0", "put chosen 0"]);
+    world.nodes.insert(PodUid::from("c"), with_data());
+    let mut wishes = Vec::new();
+    member.handle(world.listed(), world.now, &mut wishes);
+    world.tell(&mut member, Fact::Recorded(1000));
+    assert!(world.lease().primary.is_none(), "{:?}", world.log);
+    for wish in wishes {
+        let fact = world.carry_out(wish);
+        fact.into_iter().for_each(|fact| world.tell(&mut member, fact));
+    }
+    assert_eq!(world.lease().primary.as_ref().unwrap().instance, instance("c"), "{:?}", world.log);
+    assert!(world.log.contains(&"a Follow(\"c:6379\")".to_owned()), "{:?}", world.log);
+}
+
+#[test]
+fn whose_data_come_after_the_choice_is_not_known_as_one_of_a_new_group() {
+    let mut world = World::new();
+    world.nodes.remove(&PodUid::from("c"));
+    let (mut member, _) = member_that_promised(&mut world);
+    let stranger = Standing { replication_id: "another".to_owned(), ..standing("c1", None, 500) };
+    world.nodes.insert(PodUid::from("c"), stranger);
+    let listed = world.listed();
+    world.tell(&mut member, listed);
+    world.tell(&mut member, Fact::Recorded(1007));
+    assert_eq!(world.lease().primary.as_ref().unwrap().instance, instance("a"), "{:?}", world.log);
+    let replicas = &world.lease().replicas;
+    assert!(replicas.names.contains("b") && !replicas.names.contains("c"), "{replicas:?}");
+    assert!(world.log.contains(&"c is foreign".to_owned()), "{:?}", world.log);
+    assert!(!world.log.iter().any(|line| line.starts_with("c Follow")), "{:?}", world.log);
 }

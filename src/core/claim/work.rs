@@ -167,8 +167,9 @@ impl Claimant {
             }
         };
         let standing = hold.gates.standing(&chosen.uid).filter(|_| missing);
-        let found = standing
-            .map(|standing| kin::known_to((&chosen.uid, standing), &hold.lease, &hold.gates, &self.nodes));
+        let found = standing.map(|standing| {
+            kin::known_to((&chosen.uid, standing), true, &hold.lease, &hold.gates, &self.nodes)
+        });
         let recorded = failover.candidate.as_ref().is_some_and(|candidate| candidate.same(&chosen));
         if recorded && epoch == failover.epoch {
             // Recorded by whoever had the claim before.
@@ -271,6 +272,12 @@ impl Claimant {
             self.enter(Stage::Look);
             return;
         }
+        // Who holds data, or may, has come since the choice.
+        let late = || self.others_may_hold_data(hold, &candidate) || !self.answered(now);
+        if hold.kind == Kind::Missing && standing.empty && late() {
+            self.enter(Stage::Look);
+            return self.wait(now, out);
+        }
         if standing.role == Role::Primary {
             if let Some(epoch) = self.unrecorded() {
                 out.push(Wish::Promise(epoch));
@@ -304,6 +311,11 @@ impl Claimant {
         self.tell(&candidate.uid, &run_id, Command::Promote, now, out);
     }
 
+    fn others_may_hold_data(&self, hold: &Hold, candidate: &Instance) -> bool {
+        let mut others = hold.gates.open_ones().filter(|(uid, _)| **uid != candidate.uid);
+        others.any(|(_, standing)| choose::may_hold_data(standing))
+    }
+
     /// The epoch at which a Lease is made anew, as long as this Lease alone knows of it: were it deleted next, nobody might
     /// remember that there was a commit, and the same epoch be committed twice. Later ones are covered by the leap.
     #[must_use]
@@ -319,7 +331,7 @@ impl Claimant {
         if let Some(found) = &hold.found {
             lease.replicas = found.clone();
         }
-        lease.replicas = kin::known_to((&candidate.uid, standing), &lease, &hold.gates, &self.nodes);
+        lease.replicas = kin::known_to((&candidate.uid, standing), false, &lease, &hold.gates, &self.nodes);
         let rest = lease.primary.take().map(|primary| primary.rest).unwrap_or_default();
         lease.primary = Some(Primary {
             instance: Instance { run_id: standing.run_id.clone(), ..candidate },
