@@ -132,7 +132,12 @@ impl State {
         claimant.handle(fact, now, &mut wishes);
         for wish in wishes {
             match wish {
-                Wish::Switched(_) | Wish::Diverged | Wish::Foreign(_) | Wish::Promise(_) | Wish::Ended => {}
+                Wish::Switched(_)
+                | Wish::Diverged
+                | Wish::Foreign(_)
+                | Wish::Spared(_)
+                | Wish::Promise(_)
+                | Wish::Ended => {}
                 // What is on its way when connections are closed may arrive all the same.
                 Wish::Release => {}
                 Wish::Read(_)
@@ -170,6 +175,7 @@ impl State {
             Wish::Switched(_)
             | Wish::Diverged
             | Wish::Foreign(_)
+            | Wish::Spared(_)
             | Wish::Promise(_)
             | Wish::Ended
             | Wish::Release => {
@@ -191,6 +197,7 @@ impl State {
             | Wish::Switched(_)
             | Wish::Diverged
             | Wish::Foreign(_)
+            | Wish::Spared(_)
             | Wish::Promise(_)
             | Wish::Ended
             | Wish::Release => None,
@@ -213,6 +220,7 @@ impl State {
             | Wish::Switched(_)
             | Wish::Diverged
             | Wish::Foreign(_)
+            | Wish::Spared(_)
             | Wish::Promise(_)
             | Wish::Ended
             | Wish::Release => false,

@@ -66,6 +66,28 @@ fn a_primary_that_restarts_empty_overwrites_nobody() {
 }
 
 #[test]
+fn a_primary_that_was_emptied_beside_data_is_told_of_and_replaced_at_an_operators_word() {
+    let world = World::new(0);
+    let first = world.settled();
+    world.put_a_key_everywhere(&first);
+    let (away, ..) = world.pods().into_iter().find(|(pod, ..)| *pod != first).unwrap();
+    world.kubelet.kill_and_hold(&away);
+    world.kubelet.connect(&first).unwrap().call(&["FLUSHALL"]);
+    world.kubelet.release(&away);
+    let told = world.event("PrimaryEmpty");
+    assert!(
+        told.contains(&format!("{first} is primary and holds nothing, but {away} holds data:")),
+        "{told}"
+    );
+    assert_eq!(world.kubelet.connect(&away).unwrap().call(&["GET", "key"]).text(), "kept");
+    world.kubelet.signal(&first, Signal::KILL);
+    assert_eq!(world.settled_without(&first), away);
+    for (pod, ..) in world.pods() {
+        assert_eq!(world.kubelet.connect(&pod).unwrap().call(&["GET", "key"]).text(), "kept", "{pod}");
+    }
+}
+
+#[test]
 fn pods_that_never_come_back_are_done_without() {
     let world = World::with_cold_start_wait(Duration::from_secs(3));
     let first = world.settled();

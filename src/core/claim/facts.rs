@@ -217,6 +217,8 @@ pub enum Wish {
     Diverged,
     /// That node holds data of another history, and isn't known as one of the group's: it is left alone.
     Foreign(PodUid),
+    /// That node holds the group's data, and the primary nothing: it isn't told to follow.
+    Spared(PodUid),
     /// After [`Fact::Terminate`]: no claim is left.
     Ended,
 }

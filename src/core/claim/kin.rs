@@ -16,6 +16,8 @@ pub(super) enum Lot {
     Follows,
     /// Nothing for now.
     Waits,
+    /// It holds the group's data, and the primary nothing: it isn't told to follow.
+    Spared,
     /// It holds data of another history, and nobody knows it.
     Foreign,
 }
@@ -54,7 +56,11 @@ pub(super) fn lot(
         || lease.primary.as_ref().is_some_and(recorded);
     if ours {
         // What holds data is never told to take over nothing.
-        return if leader.empty { Lot::Waits } else { Lot::Follows };
+        return match (leader.empty, standing.busy) {
+            (false, _) => Lot::Follows,
+            (true, true) => Lot::Waits,
+            (true, false) => Lot::Spared,
+        };
     }
     if standing.busy { Lot::Waits } else { Lot::Foreign }
 }

@@ -53,6 +53,32 @@ fn a_node_that_loads_is_not_made_to_follow_an_empty_one() {
     assert!(!world.told("a Promote") && !world.told("b Follow"), "{:?}", world.log);
 }
 
+#[test]
+fn what_holds_data_beside_an_empty_primary_is_spared_and_told_of() {
+    let mut world = World::new();
+    world.nodes.get_mut(&PodUid::from("a")).unwrap().empty = true;
+    world.nodes.get_mut(&PodUid::from("b")).unwrap().empty = true;
+    // It was away while the others were emptied; or it still loads.
+    let c = Standing { role: Role::Replica { of: NOWHERE.to_owned() }, ..standing("c2", None, 5) };
+    for busy in [true, false] {
+        world.nodes.insert(PodUid::from("c"), Standing { busy, ..c.clone() });
+        let mut member = world.member("m");
+        world.tell(&mut member, Fact::Wrong(true));
+        world.pass(&mut member, Duration::from_secs(2));
+        assert_eq!(world.told("c is spared"), !busy, "{:?}", world.log);
+        assert!(!world.told("c Follow") && world.lease().holder.is_none(), "{:?}", world.log);
+    }
+    // An operator wants it: the primary ends, and comes back with nothing.
+    let empty = standing("a2", Some(NOWHERE), 0);
+    world.nodes.insert(PodUid::from("a"), Standing { empty: true, ..empty });
+    let mut member = world.member("m");
+    let gathered = world.gathered();
+    world.tell(&mut member, gathered);
+    world.pass(&mut member, Duration::from_secs(2));
+    assert_eq!(world.lease().primary.as_ref().unwrap().instance.pod, "c", "{:?}", world.log);
+    assert!(world.told("a Follow") && world.told("b Follow"), "{:?}", world.log);
+}
+
 fn foreign(run_id: &str) -> Standing {
     Standing { replication_id: "another".to_owned(), ..standing(run_id, None, 500) }
 }

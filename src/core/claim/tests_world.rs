@@ -204,6 +204,10 @@ impl World {
                 self.log.push(format!("{node} is foreign"));
                 return None;
             }
+            Wish::Spared(node) => {
+                self.log.push(format!("{node} is spared"));
+                return None;
+            }
             Wish::Ended => {
                 self.log.push("ended".to_owned());
                 return None;

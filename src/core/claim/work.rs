@@ -404,7 +404,7 @@ impl Claimant {
         let uid = &primary.instance.uid;
         let Some(leader) = hold.gates.standing(uid) else { return };
         let address = self.nodes.get(uid).map_or(&primary.instance.address, |node| &node.address).clone();
-        let (mut wrong, mut foreign) = (Vec::new(), Vec::new());
+        let (mut wrong, mut left) = (Vec::new(), Vec::new());
         // What is on its way may be a full sync that begins, or one that goes on.
         let mut syncing =
             self.nodes.keys().filter(|other| *other != uid && hold.gates.is_told(other)).count();
@@ -415,7 +415,8 @@ impl Claimant {
                     let pod = self.nodes.get(other).map(|node| node.pod.as_str()).unwrap_or_default();
                     match kin::lot(&hold.lease, (other, pod), standing, leader) {
                         Lot::Follows => wrong.push((other.clone(), standing.run_id.clone())),
-                        Lot::Foreign => foreign.push(other.clone()),
+                        Lot::Foreign => left.push(Wish::Foreign(other.clone())),
+                        Lot::Spared => left.push(Wish::Spared(other.clone())),
                         Lot::Waits => {}
                     }
                 }
@@ -424,7 +425,7 @@ impl Claimant {
         let on_the_way = self.nodes.keys().filter(|other| *other != uid && hold.gates.waits(other)).count();
         if wrong.is_empty() {
             if on_the_way == 0 && self.settled(hold, now) {
-                out.extend(foreign.into_iter().map(Wish::Foreign));
+                out.append(&mut left);
                 self.close(Outcome::Done, now, out);
             }
             return;

@@ -53,6 +53,7 @@ impl Ward {
             self.wrong.since = None;
             if self.wrong.pause_until.is_some_and(|until| now > until + WELL) {
                 self.wrong.repairs = 0;
+                self.spared.clear();
             }
             if std::mem::take(&mut self.wrong.told) {
                 self.tell(Fact::Wrong(false), desk);
@@ -83,13 +84,28 @@ impl Ward {
         let Some(place) = self.pods.get(&node) else { return };
         let text = format!(
             "{} is matched by the group's selector, but holds data of another history: it is left alone. Take it out of the \
-             selector, or remove its data",
+             selector; or, if nobody needs them, remove its data",
             place.pod
         );
         self.foreign.retain(|uid, _| self.pods.contains_key(uid));
         if self.foreign.insert(node, desk.cx.now + LEFT_ALONE).is_none() {
             desk.cx.log(Level::Warning, Some(desk.group), text.clone());
             self.write(true, "DataDiverged", &text, desk);
+        }
+    }
+
+    /// A claim found a node that holds the group's data beside a primary that holds nothing. Said once, as long as it lasts. To promote
+    /// it unasked would bring back what somebody has just removed.
+    pub(super) fn spare(&mut self, node: PodUid, desk: &mut Desk<'_, '_>) {
+        let (Some(place), Some(primary)) = (self.pods.get(&node), self.claimant.committed()) else { return };
+        let (pod, primary) = (&place.pod, &primary.instance.pod);
+        let text = format!(
+            "{primary} is primary and holds nothing, but {pod} holds data: it does not follow before {primary} holds any. To \
+             have these data, end {primary}'s process; to have none, remove them from {pod}"
+        );
+        if self.spared.insert(node) {
+            desk.cx.log(Level::Warning, Some(desk.group), text.clone());
+            self.write(true, "PrimaryEmpty", &text, desk);
         }
     }
 

@@ -1,6 +1,6 @@
 //! One group under Leases: its Pods, its claim, and what the claim waits for.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::calls::Calls;
@@ -109,6 +109,8 @@ pub(crate) struct Ward {
     pub(super) diverged: bool,
     /// Pods with data of another history, and until when each is left alone.
     pub(super) foreign: BTreeMap<PodUid, Time>,
+    /// Pods with data beside a primary without, of which was told.
+    pub(super) spared: BTreeSet<PodUid>,
     /// The veto of a replica is heeded until then.
     pub(super) veto_until: Option<Time>,
     /// What is heard of Sentinels beside this fleet, while it only observes.
@@ -153,6 +155,7 @@ impl Ward {
             edits: Edits::default(),
             diverged: false,
             foreign: BTreeMap::new(),
+            spared: BTreeSet::new(),
             veto_until: None,
             sentinels: Sentinels::default(),
             strange: None,

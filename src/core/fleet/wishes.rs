@@ -98,6 +98,7 @@ impl Ward {
                 }
             }
             Wish::Foreign(node) => self.leave_alone(node, desk),
+            Wish::Spared(node) => self.spare(node, desk),
             Wish::Ended => self.ended = true,
         }
         None

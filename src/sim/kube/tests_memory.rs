@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::run::{SIZE, world};
+use super::run::{SIZE, before, world};
 use super::tests::{QUICK, claimant};
 use super::world::World;
 
@@ -115,4 +115,30 @@ fn no_first_commit_is_forgotten_with_those_who_saw_it() {
         let later = world.lease().unwrap().epoch();
         assert!(later > epoch, "{later} after {epoch}");
     }
+}
+
+/// The Pod with the data is being made anew while its group is taken up for the first time, and nothing tells of it.
+#[test]
+fn a_group_that_was_taken_up_without_its_data_has_them_when_its_lease_is_deleted() {
+    let mut world = before(35, QUICK);
+    world.guarded = true;
+    world.delete_pod(0);
+    for pod in 1..3 {
+        world.recreate_pod(pod, true);
+    }
+    for at in 0..SIZE {
+        world.start_daemon(at, SIZE);
+    }
+    let empty = |world: &World| {
+        let lease = world.lease();
+        lease.is_some_and(|lease| lease.primary.is_some() && lease.holder.is_none())
+    };
+    world.wait_for("an empty primary", 60, empty);
+    world.recreate_pod(0, false);
+    let told = |world: &World| world.api.events.iter().any(|one| one.starts_with("DataDiverged g: redis-0 "));
+    world.wait_for("it is told of", 120, told);
+    let seen = world.api.delete_lease("v-group-g");
+    world.show(&seen);
+    world.wait_for("its data are the group's", 60, |world| world.agree_on(0));
+    assert!(world.pods.iter().all(|pod| pod.redis.as_ref().is_some_and(|redis| redis.data().len() == 3)));
 }
