@@ -197,8 +197,8 @@ impl Claimant {
             failover.candidate = Some(chosen);
         });
         self.change_hold(|hold| hold.found = found);
-        // In time for the commit, which waits for it.
-        if missing && self.recorded < epoch {
+        // In time for the commit, which waits for it; where it is there the answer comes at once.
+        if missing {
             out.push(Wish::Promise(epoch));
         }
         self.put(lease, After::Go(Stage::Promote), now, out);
