@@ -425,7 +425,7 @@ impl Claimant {
         let on_the_way = self.nodes.keys().filter(|other| *other != uid && hold.gates.waits(other)).count();
         if wrong.is_empty() {
             if on_the_way == 0 && self.settled(hold, now) {
-                out.append(&mut left);
+                out.extend(left);
                 self.close(Outcome::Done, now, out);
             }
             return;

@@ -103,6 +103,7 @@ impl Ward {
             "{primary} is primary and holds nothing, but {pod} holds data: it does not follow before {primary} holds any. To \
              have these data, end {primary}'s process; to have none, remove them from {pod}"
         );
+        self.spared.retain(|uid| self.pods.contains_key(uid));
         if self.spared.insert(node) {
             desk.cx.log(Level::Warning, Some(desk.group), text.clone());
             self.write(true, "PrimaryEmpty", &text, desk);
