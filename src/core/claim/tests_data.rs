@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use super::tests_world::{World, config, instance, standing};
+use super::tests_world::{NOWHERE, World, config, instance, standing};
 use super::{Claimant, Fact, Listed, Role, Standing};
 use crate::core::ids::PodUid;
 use crate::core::time::Time;
-
-const NOWHERE: &str = "127.0.0.1:1";
 
 impl World {
     /// Time passes, step by step.

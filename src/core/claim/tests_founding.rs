@@ -1,11 +1,9 @@
 //! How a Lease is made where there is none: above all epochs that may have been committed before.
 
-use super::tests_world::{World, instance, standing};
+use super::tests_world::{NOWHERE, World, instance, standing};
 use super::*;
 use crate::core::ids::PodUid;
 use crate::core::time::Time;
-
-const NOWHERE: &str = "127.0.0.1:1";
 
 #[test]
 fn a_missing_lease_is_made_as_a_claim_above_all_epochs() {
@@ -23,32 +21,12 @@ fn a_missing_lease_is_made_as_a_claim_above_all_epochs() {
     assert_eq!((world.lease().epoch(), world.lease().holder.clone()), (1007, None));
 }
 
-/// Carries out what a member wishes for but what is withheld; all that was wished for.
-fn tell_without(
-    world: &mut World,
-    member: &mut Claimant,
-    fact: Fact,
-    withheld: impl Fn(&Wish) -> bool,
-) -> Vec<Wish> {
-    let mut wishes = Vec::new();
-    member.handle(fact, world.now, &mut wishes);
-    let mut at = 0;
-    while let Some(wish) = wishes.get(at).cloned() {
-        at += 1;
-        let fact = if withheld(&wish) { None } else { world.carry_out(wish) };
-        if let Some(fact) = fact {
-            world.answer(member, fact, &mut wishes);
-        }
-    }
-    wishes
-}
-
 /// A member that makes the Lease as far as it can without its promise, and all that it wished for.
 fn member_that_promised(world: &mut World) -> (Claimant, Vec<Wish>) {
     world.lease = None;
     let mut member = world.member("m");
     world.now = Time::from_millis(5000);
-    let wishes = tell_without(world, &mut member, Fact::Tick, |wish| matches!(wish, Wish::Promise(_)));
+    let wishes = world.tell_without(&mut member, Fact::Tick, |wish| matches!(wish, Wish::Promise(_)));
     (member, wishes)
 }
 
@@ -149,14 +127,14 @@ fn an_empty_one_is_not_committed_when_data_have_come_since_it_was_chosen() {
     let mut promotion = None;
     for at in 5..36 {
         world.now = Time::from_millis(at * 1000);
-        let wishes = tell_without(&mut world, &mut member, Fact::Tick, promotes);
+        let wishes = world.tell_without(&mut member, Fact::Tick, promotes);
         promotion = promotion.or_else(|| wishes.into_iter().find(promotes));
     }
     // It answers behind a barrier, and nobody has noticed yet that it is up.
     world.nodes.insert(PodUid::from("c"), with_data());
     world.down.clear();
     world.now = Time::from_millis(35_200);
-    tell_without(&mut world, &mut member, Fact::Tick, promotes);
+    world.tell_without(&mut member, Fact::Tick, promotes);
     let promoted = world.carry_out(promotion.unwrap()).unwrap();
     world.tell(&mut member, promoted);
     world.now = Time::from_millis(35_400);

@@ -75,6 +75,9 @@ pub(super) fn left_at_b(claim: &str) -> Failover {
     }
 }
 
+/// Whom a node follows that has no role yet.
+pub(super) const NOWHERE: &str = "127.0.0.1:1";
+
 /// The world around claimants, which does at once what is wished for, unless it was told to be unwell.
 pub(super) struct World {
     pub(super) version: u64,
@@ -139,16 +142,31 @@ impl World {
 
     /// Tells, and carries out what comes of it, for at most `steps` wishes; the others are lost with their claimant.
     pub(super) fn tell_for(&mut self, claimant: &mut Claimant, fact: Fact, mut steps: usize) {
+        self.tell_without(claimant, fact, |_| {
+            let lost = steps == 0;
+            steps = steps.saturating_sub(1);
+            lost
+        });
+    }
+
+    /// Tells, and carries out what comes of it but what is withheld; all that was wished for.
+    pub(super) fn tell_without(
+        &mut self,
+        claimant: &mut Claimant,
+        fact: Fact,
+        mut withheld: impl FnMut(&Wish) -> bool,
+    ) -> Vec<Wish> {
         let mut wishes = Vec::new();
         claimant.handle(fact, self.now, &mut wishes);
         let mut at = 0;
-        while at < wishes.len() && steps > 0 {
-            let wish = wishes[at].clone();
-            (at, steps) = (at + 1, steps - 1);
-            if let Some(fact) = self.carry_out(wish) {
+        while let Some(wish) = wishes.get(at).cloned() {
+            at += 1;
+            let fact = if withheld(&wish) { None } else { self.carry_out(wish) };
+            if let Some(fact) = fact {
                 self.answer(claimant, fact, &mut wishes);
             }
         }
+        wishes
     }
 
     /// What is written is shown as well.
