@@ -9,7 +9,7 @@ use super::objects::Objects;
 use super::scope::{EPOCH, epoch_of};
 use super::ward::{Desk, Ward};
 use super::wishes::as_read;
-use crate::core::action::{Level, Observation};
+use crate::core::action::Observation;
 use crate::core::claim::Fact;
 use crate::core::cluster::{POD_KEY, Service};
 use crate::core::time::Time;
@@ -86,9 +86,8 @@ impl Ward {
             self.edits.at.push_back(now);
             let shown: String = service.manager.chars().filter(|c| !c.is_control()).take(80).collect();
             let note = format!("{shown} changed whom Service {} leads to: put right", service.name);
-            desk.cx.log(Level::Warning, Some(desk.group), note.clone());
             desk.cx.observe(Observation::ServiceRepaired);
-            self.write(true, "ServiceRepaired", &note, desk);
+            self.warn("ServiceRepaired", &note, desk);
         }
         self.edits.due_at = None;
         self.tell(Fact::ServiceSeen(as_read(service)), desk);
@@ -126,8 +125,7 @@ impl Ward {
             service.name,
             epoch_of(service)
         );
-        desk.cx.log(Level::Warning, Some(desk.group), note.clone());
-        self.write(true, "ServiceEpochUnknown", &note, desk);
+        self.warn("ServiceEpochUnknown", &note, desk);
     }
 
     /// The Service that follows the primary, as it was last shown.

@@ -160,6 +160,12 @@ impl Ward {
         }
     }
 
+    /// Tells an operator of what he may have to act on: in the log, and as an Event of Kubernetes.
+    pub(super) fn warn(&self, reason: &'static str, text: &str, desk: &mut Desk<'_, '_>) {
+        desk.cx.log(Level::Warning, Some(desk.group), text.to_owned());
+        self.write(true, reason, text, desk);
+    }
+
     /// Writes an Event of Kubernetes about the group.
     pub(super) fn write(&self, warning: bool, reason: &'static str, note: &str, desk: &mut Desk<'_, '_>) {
         let regarding = match &self.scope.routes {

@@ -89,8 +89,7 @@ impl Ward {
         );
         self.foreign.retain(|uid, _| self.pods.contains_key(uid));
         if self.foreign.insert(node, desk.cx.now + LEFT_ALONE).is_none() {
-            desk.cx.log(Level::Warning, Some(desk.group), text.clone());
-            self.write(true, "DataDiverged", &text, desk);
+            self.warn("DataDiverged", &text, desk);
         }
     }
 
@@ -105,8 +104,7 @@ impl Ward {
         );
         self.spared.retain(|uid| self.pods.contains_key(uid));
         if self.spared.insert(node) {
-            desk.cx.log(Level::Warning, Some(desk.group), text.clone());
-            self.write(true, "PrimaryEmpty", &text, desk);
+            self.warn("PrimaryEmpty", &text, desk);
         }
     }
 

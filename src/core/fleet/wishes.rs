@@ -93,8 +93,7 @@ impl Ward {
                             are not to be kept";
                 // Looked at again and again, said once.
                 if !std::mem::replace(&mut self.diverged, true) {
-                    desk.cx.log(Level::Warning, Some(desk.group), text.to_owned());
-                    self.write(true, "DataDiverged", text, desk);
+                    self.warn("DataDiverged", text, desk);
                 }
             }
             Wish::Foreign(node) => self.leave_alone(node, desk),
@@ -239,8 +238,7 @@ impl Ward {
             "Sentinels still watch this group ({name} at {pod}): nothing is done until they are gone. Stop them, or let this \
              fleet observe"
         );
-        desk.cx.log(Level::Warning, Some(desk.group), text.clone());
-        self.write(true, "SentinelsListen", &text, desk);
+        self.warn("SentinelsListen", &text, desk);
         self.strange = Some(text);
     }
 
